@@ -1,0 +1,1 @@
+//! Stand-ins for APNs and FCM that are as strict as the real services.

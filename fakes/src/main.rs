@@ -1,0 +1,3 @@
+//! `callfield-fake-push`: the fake APNs and FCM as a program of their own.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The phone core as Kotlin and Swift see it: nothing but translation.

@@ -1,0 +1,1 @@
+//! Media without sockets: SDP, RTP, SRTP, the relay and WAV files.

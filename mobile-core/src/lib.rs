@@ -1,0 +1,1 @@
+//! One phone: its store, its connection, its calls and its journal.

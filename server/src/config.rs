@@ -1,0 +1,1 @@
+//! The configuration: one typed struct, commented defaults, parsed once.

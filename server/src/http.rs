@@ -1,0 +1,1 @@
+//! The HTTP API: enrolment, calls, records, health and metrics.

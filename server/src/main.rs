@@ -1,0 +1,3 @@
+//! `callfield`: the server and its administration commands.
+
+fn main() {}

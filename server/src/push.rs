@@ -1,0 +1,1 @@
+//! Wakes sleeping phones through APNs and FCM.

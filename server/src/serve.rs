@@ -1,0 +1,1 @@
+//! Starts every part, joins them and stops them in order.

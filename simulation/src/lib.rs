@@ -1,0 +1,1 @@
+//! Seeded worlds: clock, links, phones, push service and PBX around the pure machines.

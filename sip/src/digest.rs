@@ -1,0 +1,1 @@
+//! Digest authentication, client and server (RFC 7616, RFC 8760).

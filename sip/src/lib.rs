@@ -1,0 +1,9 @@
+//! SIP without sockets: messages, transactions, dialogs, digest, the phone's agent and the edge's switchboard.
+
+pub mod agent;
+pub mod dialog;
+pub mod digest;
+pub mod message;
+pub mod switchboard;
+pub mod transaction;
+pub mod uri;

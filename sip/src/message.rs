@@ -1,0 +1,1 @@
+//! Messages: parse, print, edit: one `Bytes`, one table of header spans.

@@ -1,0 +1,1 @@
+//! The edge's side: bindings, parked calls, wake, fork, two legs as one call.

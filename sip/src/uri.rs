@@ -1,0 +1,1 @@
+//! URIs: sip, sips, tel, and anything else kept as it came.

@@ -1,0 +1,1 @@
+//! Records as Automerge documents, and how two stores of them converge.

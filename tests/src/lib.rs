@@ -1,0 +1,1 @@
+//! End to end on loopback, the demo and the benches.
