@@ -143,6 +143,15 @@ impl Relay {
         Ok(())
     }
 
+    /// Forgets the leg of `side`, so that another can be connected in its place; its statistics are the last ones.
+    pub fn disconnect(&mut self, side: Side) -> LegStatistics {
+        let statistics = self.statistics(side);
+        let end = self.end_mut(side);
+        end.leg = None;
+        end.renumber.forget();
+        statistics
+    }
+
     /// Takes one datagram that came in on the socket of `side`.
     ///
     /// Never fails: what is not valid is counted and dropped, so is everything while the other side is not connected.
