@@ -9,6 +9,7 @@ use super::audio::{self, Audio};
 use super::crypto::CryptoLine;
 use super::formats::{Format, Formats};
 use super::offer::Offer;
+use super::wish::{Security, Wish, usable_ptime};
 use super::writing::{Description, Line};
 use super::{AgreedFormat, Agreement, Direction, EventTypes, SdpError};
 use crate::codec::Codec;
@@ -16,58 +17,6 @@ use crate::srtp::{Keys, MasterKey};
 
 /// The payload type this side asks for `telephone-event/8000` with when it offers.
 const EVENT_TYPE: u8 = 101;
-const PTIME_MS: u32 = 20;
-
-/// Whether a leg is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Security {
-    /// Never: offers RTP/AVP without a key, takes no key.
-    Plain,
-    /// If the other side can: offers RTP/AVP with `a=crypto`, answers with a key when one is offered.
-    Optional,
-    /// Always: offers RTP/SAVP, refuses what has no key.
-    Required,
-}
-
-/// What this side wants of an offer or answer it makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    security: Security,
-    codecs: Vec<Codec>,
-    direction: Direction,
-    ptime_ms: u32,
-}
-
-impl Wish {
-    /// Every codec, both directions, 20 ms.
-    pub fn new(security: Security) -> Self {
-        Self { security, codecs: Codec::ALL.to_vec(), direction: Direction::SendReceive, ptime_ms: PTIME_MS }
-    }
-
-    /// What another leg was offered, passed on: its codecs in its order, its direction and its packet time.
-    /// Audio switched off there is offered as inactive here.
-    pub fn like(offer: &Offer, security: Security) -> Self {
-        let wish = Self { ptime_ms: usable_ptime(offer.ptime_ms()), ..Self::new(security) };
-        if !offer.has_audio() {
-            return wish.direction(Direction::Inactive);
-        }
-        wish.codecs(&offer.codecs()).direction(offer.direction())
-    }
-
-    /// Only these codecs, in this order.
-    #[must_use]
-    pub fn codecs(mut self, codecs: &[Codec]) -> Self {
-        self.codecs = codecs.to_vec();
-        self
-    }
-
-    /// This direction, seen from this side.
-    #[must_use]
-    pub fn direction(mut self, direction: Direction) -> Self {
-        self.direction = direction;
-        self
-    }
-}
 
 /// One leg's offers and answers, from the first INVITE to the BYE.
 #[derive(Clone)]
@@ -253,9 +202,4 @@ fn agreed_formats(common: &[Format], theirs: &Formats, ours: &Formats) -> Result
 
 fn events(theirs: &Formats, ours: &Formats) -> Option<EventTypes> {
     Some(EventTypes { send: theirs.events?, receive: ours.events? })
-}
-
-/// The packet time this side sends with: what the other side asks for if it is 10 to 60 ms in tens, else 20.
-fn usable_ptime(asked_ms: Option<u32>) -> u32 {
-    asked_ms.filter(|ms| (10..=60).contains(ms) && ms % 10 == 0).unwrap_or(PTIME_MS)
 }

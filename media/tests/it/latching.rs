@@ -6,7 +6,7 @@ use bytes::Bytes;
 use callfield_domain::Seed;
 use callfield_media::relay::{Latching, Output, Relay, Settings, Side};
 use callfield_media::rtp::Packet;
-use callfield_media::sdp::Security;
+use callfield_media::sdp::{Agreement, Direction, Security};
 use callfield_media::srtp::Protector;
 
 use crate::stage::{Agreed, GOOD, PBX, PBX_HZ, PHONE, PHONE_HZ, RELAY_B, Stage, address, agree, at};
@@ -132,6 +132,19 @@ fn a_new_address_in_a_new_agreement_starts_the_learning_over() {
     assert_eq!(relay.target(Side::A), Some(address("192.0.2.77:8000")));
     assert_eq!(passed(&mut relay, address("192.0.2.77:8000"), 7, 5..10), 5);
     assert_eq!(passed(&mut relay, address(PBX), 7, 10..20), 0);
+}
+
+#[test]
+fn an_old_style_hold_and_its_end_keep_what_was_learned() {
+    let agreed = agree(Security::Plain);
+    let mut relay = relay(&agreed, Latching::AnySource);
+    let nat = address("198.51.100.200:1234");
+    assert!(passed(&mut relay, nat, 7, 0..10) > 0);
+    let held = Agreement { remote: None, direction: Direction::ReceiveOnly, ..agreed.a.clone() };
+    relay.connect(at(10), Side::A, &held).unwrap();
+    relay.connect(at(20), Side::A, &agreed.a).unwrap();
+    assert_eq!(passed(&mut relay, address(STRANGER), 8, 0..50), 0);
+    assert_eq!(passed(&mut relay, nat, 7, 10..20), 10);
 }
 
 #[test]
