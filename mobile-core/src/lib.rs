@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod platform;
 pub mod push;
+pub mod transport;
