@@ -214,15 +214,15 @@ impl Config {
             }
             layers = layers.merge(Toml::file_exact(file));
         }
-        Self::read(layers.merge(Env::prefixed("CALLFIELD_").split("__")))
+        Self::read(&layers.merge(Env::prefixed("CALLFIELD_").split("__")))
     }
 
     /// The defaults with `text` on top and without the environment, for tests and tools.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        Self::read(Figment::from(Toml::string(DEFAULTS)).merge(Toml::string(text)))
+        Self::read(&Figment::from(Toml::string(DEFAULTS)).merge(Toml::string(text)))
     }
 
-    fn read(layers: Figment) -> Result<Self, ConfigError> {
+    fn read(layers: &Figment) -> Result<Self, ConfigError> {
         let config: Self = layers.extract().map_err(|error| ConfigError(one_line(&error)))?;
         config.check()?;
         Ok(config)
@@ -248,9 +248,10 @@ impl Config {
 fn one_line(error: &figment::Error) -> String {
     let key = error.path.join(".");
     let source = error.metadata.as_ref().map(|m| m.name.to_string()).unwrap_or_default();
-    let what = match &error.kind {
-        figment::error::Kind::UnknownField(field, _) => format!("the key `{field}` is unknown"),
-        kind => kind.to_string(),
+    let what = if let figment::error::Kind::UnknownField(field, _) = &error.kind {
+        format!("the key `{field}` is unknown")
+    } else {
+        error.kind.to_string()
     };
     let at = if key.is_empty() { String::new() } else { format!(" at `{key}`") };
     format!("{what}{at} ({source})").replace('\n', " ")

@@ -22,7 +22,7 @@ mod writer;
 #[cfg(test)]
 mod schema_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod writer_tests;
 

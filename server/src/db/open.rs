@@ -30,7 +30,7 @@ impl Db {
             return open_sqlite(Path::new(path), place.readers).await;
         }
         if place.url.starts_with("postgres://") || place.url.starts_with("postgresql://") {
-            let options = PgConnectOptions::from_str(place.url).map_err(not_opened)?;
+            let options = PgConnectOptions::from_str(place.url).map_err(|error| not_opened(&error))?;
             return open_postgres(options, place).await;
         }
         Err(DbError::Open("database.url is neither sqlite nor postgres://…".to_owned()))
@@ -63,7 +63,7 @@ async fn open_postgres(options: PgConnectOptions, place: Place<'_>) -> Result<Db
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(options.clone())
         .await
-        .map_err(not_opened)?;
+        .map_err(|error| not_opened(&error))?;
     sqlx::migrate!("../migrations/postgres").run(&writers).await.map_err(not_migrated)?;
     let readers = PgPoolOptions::new()
         .max_connections(place.readers)
@@ -72,22 +72,18 @@ async fn open_postgres(options: PgConnectOptions, place: Place<'_>) -> Result<Db
     Ok(Db::Postgres { writers, readers })
 }
 
-fn not_opened(error: sqlx::Error) -> DbError {
-    DbError::Open(reason(&error))
+fn not_opened(error: &sqlx::Error) -> DbError {
+    DbError::Open(reason(error))
 }
 
 /// The cause without sqlx's words around it.
 fn reason(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(error) => error.message().to_owned(),
-        other => other.to_string(),
-    }
+    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "only one cause has an answer of its own")]
 fn not_migrated(error: MigrateError) -> DbError {
-    match error {
-        MigrateError::VersionMissing(version) => DbError::Newer(version),
-        other => DbError::Open(other.to_string()),
+    if let MigrateError::VersionMissing(version) = error {
+        return DbError::Newer(version);
     }
+    DbError::Open(error.to_string())
 }
