@@ -7,8 +7,12 @@
 //! ([`Output::BranchOfferWanted`], [`Output::AnswerWanted`]) and durability ([`Output::Persist`]). Each question carries
 //! the call's id and is answered by the input named in its documentation, at once or later.
 
+mod agenda;
+mod bindings;
+mod call;
 mod flow;
 mod input;
+mod memory;
 mod output;
 mod settings;
 
@@ -32,6 +36,8 @@ pub enum Why {
     PushRetry(CallId, DeviceId),
     /// A device on a live connection has not said that it rings.
     Silence(CallId, DeviceId),
+    /// The device that answered has been without a connection for too long.
+    DeviceLost(CallId),
     /// A 200 was not acknowledged yet (RFC 3261 §13.3.1.4).
     AnswerRetransmit(CallId),
     /// A row is not durable yet.
