@@ -4,7 +4,9 @@
 //! the app needs one, registers on it, and takes the calls that the edge sends. A shell feeds [`Input`]s, drains
 //! [`Output`]s and sleeps until the next deadline on a clock that also runs while the phone sleeps.
 
+mod call;
 mod input;
+mod line;
 mod output;
 
 pub use crate::switchboard::WokenCallState;
@@ -45,6 +47,8 @@ pub enum Why {
     RingLimit(CallId),
     /// A 200 was not acknowledged yet (RFC 3261 §13.3.1.4).
     AnswerRetransmit(CallId),
+    /// The edge has not confirmed the end of a call.
+    Closing(CallId),
 }
 
 /// One phone.
