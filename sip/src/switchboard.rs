@@ -16,9 +16,10 @@ mod memory;
 mod output;
 mod settings;
 
+pub use crate::extension::WokenCallState;
 pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
 pub use input::{Decision, DeclinePolicy, Input, RingPlan, Target, WakeReport, WakeResult};
-pub use output::{Output, RouteQuestion, Wake, WokenCallState};
+pub use output::{Output, RouteQuestion, Wake};
 pub use settings::{RING_CAP, Settings};
 
 use std::collections::VecDeque;
