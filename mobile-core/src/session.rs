@@ -170,7 +170,7 @@ impl Session {
         &self.shared.network
     }
 
-    fn country(&self) -> String {
+    pub(crate) fn country(&self) -> String {
         self.shared.country()
     }
 
