@@ -11,6 +11,8 @@ pub(crate) mod shared;
 mod sync;
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::iter;
 use std::sync::Arc;
 
 use callfield_domain::{CallId, Random, RecordId, Timestamp, UserId};
@@ -82,6 +84,14 @@ pub enum SessionError {
     /// The operating system gave no random bytes.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+}
+
+impl SessionError {
+    /// The whole chain of causes in one line.
+    pub fn reason(&self) -> String {
+        let causes = iter::successors(Some(self as &dyn Error), |error| error.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    }
 }
 
 /// How the phone stands.

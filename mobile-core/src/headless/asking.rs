@@ -121,7 +121,7 @@ async fn sync_unless(is_offline: bool, session: &Session, output: &Output) -> an
     }
     match session.sync_now(SyncReason::Edit, &CancellationToken::new()).await {
         Ok(synced) => output.said(session.clock().now(), "sync_done", json!(synced)),
-        Err(error) => output.said(session.clock().now(), "kept_for_later", json!({ "reason": error.to_string() })),
+        Err(error) => output.said(session.clock().now(), "kept_for_later", json!({ "reason": error.reason() })),
     }
     Ok(())
 }

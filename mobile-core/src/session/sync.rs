@@ -49,7 +49,7 @@ impl Session {
             Ok(Synced { sent, received, unsent }) => {
                 self.shared.tell(Event::Synced { sent: *sent, received: *received, unsent: *unsent });
             }
-            Err(error) => self.shared.tell(Event::SyncFailed { reason: error.to_string() }),
+            Err(error) => self.shared.tell(Event::SyncFailed { reason: error.reason() }),
         }
         synced
     }
