@@ -1,0 +1,192 @@
+//! A record: one Automerge document of a known type, with every trap of it kept inside.
+
+use callfield_domain::Timestamp;
+use serde_json::Value;
+
+use crate::schema::RecordType;
+use crate::{Actor, Author, ChangeHash, Heads};
+
+/// One record in memory. Cheap to drop, about 18 kB to hold: load it to edit it, keep only its bytes.
+#[derive(Debug, Clone)]
+pub struct Record {
+    record_type: RecordType,
+    doc: automerge::Automerge,
+}
+
+/// One change as it is stored and sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its name.
+    pub hash: ChangeHash,
+    /// An uncompressed Automerge change chunk.
+    pub bytes: Vec<u8>,
+}
+
+/// Who edits, and when by their own clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edit {
+    /// The device's life that writes.
+    pub actor: Actor,
+    /// The person.
+    pub author: Author,
+    /// The writer's clock; shown, and at most a hint when a conflict is resolved.
+    pub claimed_at: Timestamp,
+}
+
+/// Values of one field that were written without knowing of each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The field as a path: `title`, `address/city`, `phones/+81312345678/label`.
+    pub field: String,
+    /// All values, the one the projection shows first.
+    pub values: Vec<ConflictValue>,
+}
+
+/// One of several values of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConflictValue {
+    /// The value.
+    pub value: Value,
+    /// The device's life that wrote it.
+    pub actor: Actor,
+    /// Who wrote it; none if the change names nobody.
+    pub author: Option<Author>,
+    /// When, by the writer's clock.
+    pub claimed_at: Timestamp,
+    /// The change it came with.
+    pub change: ChangeHash,
+}
+
+/// Why bytes are no record, or changes do not fit one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Not a document, damaged, or not of this type's genesis.
+    #[error("not a record of this type")]
+    Malformed,
+    /// Changes it depends on are not in the record.
+    #[error("changes are missing before this one")]
+    MissingDependencies,
+    /// The heads are not in the record's history.
+    #[error("heads that this record never had")]
+    UnknownHeads,
+}
+
+/// Why an edit cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// The patch is not a JSON object.
+    #[error("a patch is an object")]
+    NotAnObject,
+    /// No such field, group part or entry part in this type.
+    #[error("{field}: no such field")]
+    UnknownField {
+        /// The path.
+        field: String,
+    },
+    /// A value of another kind than the field's.
+    #[error("{field}: not a value of this field")]
+    WrongKind {
+        /// The path.
+        field: String,
+    },
+    /// Longer than the field allows.
+    #[error("{field}: too long")]
+    TooLong {
+        /// The path.
+        field: String,
+    },
+    /// The stated heads are not in the record's history.
+    #[error("heads that this record never had")]
+    UnknownHeads,
+    /// The actor wrote changes that the stated heads do not hold: take a new one.
+    #[error("this actor already wrote something newer")]
+    ActorInUse,
+}
+
+impl Record {
+    /// A new record: its type's genesis and nothing else.
+    pub fn new(record_type: RecordType) -> Self {
+        let _ = record_type;
+        unimplemented!()
+    }
+
+    /// Loads a record from the bytes of [`Record::save`] or from a snapshot the server sent.
+    ///
+    /// # Errors
+    /// If the bytes are damaged or of another type.
+    pub fn load(record_type: RecordType, bytes: &[u8]) -> Result<Self, RecordError> {
+        let _ = (record_type, bytes);
+        unimplemented!()
+    }
+
+    /// The whole record, not compressed, so that a store or a page compresses once.
+    pub fn save(&self) -> Vec<u8> {
+        unimplemented!()
+    }
+
+    /// Its type.
+    pub const fn record_type(&self) -> RecordType {
+        self.record_type
+    }
+
+    /// Its newest changes.
+    pub fn heads(&self) -> Heads {
+        unimplemented!()
+    }
+
+    /// Whether a change is in it.
+    pub fn has(&self, hash: &ChangeHash) -> bool {
+        let _ = hash;
+        unimplemented!()
+    }
+
+    /// How many changes it is made of, the genesis included.
+    pub fn change_count(&self) -> usize {
+        unimplemented!()
+    }
+
+    /// Its current values: absent fields are absent, keys are sorted.
+    pub fn projection(&self) -> Value {
+        unimplemented!()
+    }
+
+    /// Every field with more than one value.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        unimplemented!()
+    }
+
+    /// Applies a JSON merge patch (RFC 7396) on top of everything known; no change if nothing differs, several if
+    /// a long text needs more than one.
+    ///
+    /// # Errors
+    /// If the patch does not fit the type; the record is then as before.
+    pub fn edit(&mut self, by: &Edit, patch: &Value) -> Result<Vec<Change>, EditError> {
+        let _ = (by, patch);
+        unimplemented!()
+    }
+
+    /// Applies a patch as somebody would who knew the record only up to `heads`, then merges it.
+    ///
+    /// # Errors
+    /// As [`Record::edit`], and if the heads are unknown or the actor went past them.
+    pub fn edit_at(&mut self, heads: &Heads, by: &Edit, patch: &Value) -> Result<Vec<Change>, EditError> {
+        let _ = (heads, by, patch);
+        unimplemented!()
+    }
+
+    /// The changes that are not in the history of `heads`, in an order that can be applied. Heads it does not know
+    /// count for nothing.
+    pub fn changes_since(&self, heads: &Heads) -> Vec<Change> {
+        let _ = heads;
+        unimplemented!()
+    }
+
+    /// Merges changes that a server verified; all or none.
+    ///
+    /// # Errors
+    /// If one cannot be read or depends on something unknown.
+    pub fn apply<B: AsRef<[u8]>>(&mut self, changes: &[B]) -> Result<(), RecordError> {
+        let _ = changes.len();
+        unimplemented!()
+    }
+}
