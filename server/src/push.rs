@@ -90,3 +90,6 @@ pub async fn run(app: App, senders: Senders, mut wakes: mpsc::Receiver<WakeReque
     }
     while tasks.join_next().await.is_some() {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,7 +125,13 @@ impl Wake {
         device: &Device,
         target: &PushTarget,
     ) -> Result<String, WakeFailure> {
-        let (result, enqueued) = tokio::join!(self.send(senders, device, target), self.enqueue(target.service));
+        let began = self.app.now();
+        let sending = async {
+            let result = self.send(senders, device, target).await;
+            count(target.service, result.is_ok(), self.app.now().since(began));
+            result
+        };
+        let (result, enqueued) = tokio::join!(sending, self.enqueue(target.service));
         if let Err(error) = enqueued {
             tracing::error!(call = %self.request.call, %error, "a wake is missing from the outbox");
         }
@@ -246,6 +252,16 @@ impl Wake {
             tracing::debug!("the edge is gone: a wake's report has no reader");
         }
     }
+}
+
+fn count(service: PushService, is_accepted: bool, took: Duration) {
+    let service = match service {
+        PushService::Apns => "apns",
+        PushService::Fcm => "fcm",
+    };
+    let result = if is_accepted { "accepted" } else { "failed" };
+    metrics::counter!("callfield_pushes_total", "service" => service, "result" => result).increment(1);
+    metrics::histogram!("callfield_push_seconds", "service" => service).record(took.as_secs_f64());
 }
 
 /// Whole seconds, so that a message never ends before the ring does.

@@ -106,6 +106,9 @@ impl ApnsClient {
         authorization: &str,
         written: &Arc<Notify>,
     ) -> Result<String, ApnsError> {
+        if push.token.is_empty() || !push.token.bytes().all(|c| c.is_ascii_hexdigit()) {
+            return Err(ApnsError::Unsendable);
+        }
         let base = connection.url().to_string();
         let request = Request::post(format!("{}/3/device/{}", base.trim_end_matches('/'), push.token))
             .header("authorization", authorization)
