@@ -32,7 +32,8 @@ where
 
 fn runtime() -> Option<&'static Runtime> {
     static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
-    let start = || Builder::new_multi_thread().worker_threads(THREADS).thread_name("callfield").enable_all().build().ok();
+    let start =
+        || Builder::new_multi_thread().worker_threads(THREADS).thread_name("callfield").enable_all().build().ok();
     RUNTIME.get_or_init(start).as_ref()
 }
 

@@ -6,6 +6,7 @@ mod log;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
@@ -25,6 +26,9 @@ enum Command {
     Serve {
         #[command(flatten)]
         source: Source,
+        /// Write where the server is reached (JSON) to FILE once it serves.
+        #[arg(long, value_name = "FILE")]
+        ready_file: Option<PathBuf>,
     },
     /// Administration on this machine.
     Admin {
@@ -56,7 +60,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Config => print(config::DEFAULTS.trim_end()),
-            Command::Serve { source } => runtime()?.block_on(serve(source.load()?)),
+            Command::Serve { source, ready_file } => runtime()?.block_on(serve(source.load()?, ready_file)),
             Command::Admin { command, source } => {
                 let said = runtime()?.block_on(command.run(source.load()?))?;
                 print(&said)
@@ -65,7 +69,7 @@ impl Cli {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<()> {
     log::start(&config.log)?;
     let server = Server::prepare(config).await?;
     tracing::info!(
@@ -75,6 +79,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         "serving"
     );
     let stop = stop_signal()?;
+    if let Some(file) = ready_file {
+        std::fs::write(&file, server.places().to_string())
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
     server.run(stop).await;
     Ok(())
 }

@@ -143,7 +143,10 @@ impl MediaRelays {
 impl CallMedia {
     fn connect(&self, clock: &Clock, side: Side, agreed: &Agreement) -> Option<()> {
         let mut relay = self.relay.lock().unwrap_or_else(PoisonError::into_inner);
-        relay.connect(clock.now(), side, agreed).inspect_err(|error| tracing::warn!(%error, "a leg has no usable key")).ok()
+        relay
+            .connect(clock.now(), side, agreed)
+            .inspect_err(|error| tracing::warn!(%error, "a leg has no usable key"))
+            .ok()
     }
 }
 

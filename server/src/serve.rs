@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use callfield_domain::Seed;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
@@ -25,10 +26,14 @@ use crate::app::App;
 use crate::app::clock::Clock;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::metrics;
+use crate::app::route::Route;
 use crate::app::wake_port::WakeRequest;
 use crate::config::{Config, Tls};
 use crate::db::{Db, DbError, Place};
 use crate::http;
+use crate::push::settings::SettingsError;
+use crate::push::{self, Senders};
+use crate::sip_edge::{self, BindError, Sockets};
 
 /// Commands and wakes that may wait for the edge and for push.
 const WAITING_COMMANDS: usize = 1024;
@@ -48,6 +53,12 @@ pub enum ServeError {
     /// The port is taken or not ours.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
+    /// A SIP port is taken or not ours.
+    #[error(transparent)]
+    Sip(#[from] BindError),
+    /// The credentials of a push service.
+    #[error("push: {0}")]
+    Push(#[from] SettingsError),
     /// The operating system gives no random bytes.
     #[error("the operating system gives no random bytes")]
     Random,
@@ -58,6 +69,8 @@ pub struct Server {
     app: App,
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
+    sip: Sockets,
+    senders: Senders,
     edge: mpsc::Receiver<EdgeCommand>,
     wakes: mpsc::Receiver<WakeRequest>,
     tasks: TaskTracker,
@@ -76,13 +89,15 @@ impl Server {
         if server.public_url.is_empty() {
             config.server.public_url = url_of(address, server.tls);
         }
+        let sip = Sockets::bind(&config.sip).await?;
+        let senders = Senders::load(&config.push, &Clock::System)?;
         let db = open_database(&config).await?;
         metrics::recorder();
         let (edge_sender, edge) = mpsc::channel(WAITING_COMMANDS);
         let (wake_sender, wakes) = mpsc::channel(WAITING_COMMANDS);
         let app = App::new(Arc::new(config), db, Clock::System, seed()?, edge_sender, wake_sender);
         let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
-        Ok(Self { app, listener, tls, edge, wakes, tasks, stopping })
+        Ok(Self { app, listener, tls, sip, senders, edge, wakes, tasks, stopping })
     }
 
     /// What the parts share.
@@ -95,16 +110,24 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// Where this server is reached, for those who started it: JSON `{"url", "sip_udp", "sip_tcp"}`.
+    pub fn places(&self) -> serde_json::Value {
+        serde_json::json!({
+            "url": self.app.config.server.public_url,
+            "sip_udp": self.sip.udp_address(),
+            "sip_tcp": self.sip.tcp_address(),
+        })
+    }
+
     /// Serves until `stop` is ready, then lets running requests and calls end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { app, listener, tls, edge, wakes, tasks, stopping } = self;
+        let Self { app, listener, tls, sip, senders, edge, wakes, tasks, stopping } = self;
         let patience = Duration::from_millis(app.config.server.shutdown_ms);
-        // The SIP edge and push take these ends; until they do, their senders see a closed channel.
-        drop((edge, wakes));
-        let parts = vec![http::router(app.config.http.body_bytes)];
-        let router = layers::join(&app, parts);
-        let serving = listener::serve(listener, tls, router, stopping.clone(), patience);
-        tasks.spawn(serving);
+        let push = push::run(app.clone(), senders, wakes);
+        let push_stopping = stopping.clone();
+        tasks.spawn(async move { push_stopping.run_until_cancelled(push).await });
+        tasks.spawn(sip_edge::run(app.clone(), sip, edge, stopping.clone()));
+        tasks.spawn(listener::serve(listener, tls, router(&app), stopping.clone(), patience));
         tasks.close();
 
         stop.await;
@@ -114,6 +137,17 @@ impl Server {
             tracing::warn!(patience_ms = patience.as_millis(), "some tasks did not end in time");
         }
     }
+}
+
+/// Everything that is served on the one port, joined.
+pub fn router(app: &App) -> Router {
+    let parts = vec![http::router(app.config.http.body_bytes), Route::router(sip_edge::websocket::routes())];
+    layers::join(app, parts)
+}
+
+/// Every operation that is served on the one port.
+pub fn routes() -> Vec<Route> {
+    [http::routes(), sip_edge::websocket::routes()].into_iter().flatten().collect()
 }
 
 /// Opens the database that the configuration names.

@@ -11,7 +11,7 @@ mod sockets;
 mod streams;
 pub mod websocket;
 
-pub use sockets::Sockets;
+pub use sockets::{BindError, Sockets};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::input::{Parameters, id};
 use crate::app::App;
 use crate::app::auth::{Caller, DeviceAuth};
-use crate::app::edge_port::{EdgeCommand, WokenCallState};
+use crate::app::edge_port::EdgeCommand;
 use crate::app::error::{ApiError, ApiResult};
 use crate::db::CallPage;
 
@@ -77,7 +77,7 @@ pub(super) struct Timeline {
 /// The answer of `GET /v1/calls/{id}/state`.
 #[derive(Debug, Serialize)]
 pub(super) struct Standing {
-    state: WokenCallState,
+    state: &'static str,
 }
 
 /// `GET /v1/calls`: the company's calls, newest first.
@@ -135,7 +135,7 @@ pub(super) async fn state(
         answer.await.map_err(|_| silent())
     });
     let state = answered.await.map_err(|_| silent())??;
-    Ok(Json(Standing { state }))
+    Ok(Json(Standing { state: state.word() }))
 }
 
 impl From<CallFacts> for CallView {

@@ -2,10 +2,19 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context, Result};
+use thiserror::Error;
 use tokio::net::{TcpListener, UdpSocket};
 
 use crate::config::Sip;
+
+/// A configured address that cannot be listened on.
+#[derive(Debug, Error)]
+#[error("{setting}: cannot listen on {address}: {source}")]
+pub struct BindError {
+    setting: &'static str,
+    address: SocketAddr,
+    source: std::io::Error,
+}
 
 /// The sockets trunks and PBXs reach.
 pub struct Sockets {
@@ -14,16 +23,17 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Binds what the configuration names; an error names the setting and the address.
-    pub async fn bind(config: &Sip) -> Result<Self> {
+    /// Binds what the configuration names.
+    ///
+    /// # Errors
+    /// [`BindError`] names the setting and the address.
+    pub async fn bind(config: &Sip) -> Result<Self, BindError> {
         let udp = match config.udp.address() {
-            Some(address) => Some(UdpSocket::bind(address).await.with_context(|| format!("sip.udp: cannot use {address}"))?),
+            Some(address) => Some(UdpSocket::bind(address).await.map_err(failed("sip.udp", address))?),
             None => None,
         };
         let tcp = match config.tcp.address() {
-            Some(address) => {
-                Some(TcpListener::bind(address).await.with_context(|| format!("sip.tcp: cannot use {address}"))?)
-            }
+            Some(address) => Some(TcpListener::bind(address).await.map_err(failed("sip.tcp", address))?),
             None => None,
         };
         Ok(Self { udp, tcp })
@@ -38,4 +48,8 @@ impl Sockets {
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         self.tcp.as_ref().and_then(|socket| socket.local_addr().ok())
     }
+}
+
+fn failed(setting: &'static str, address: SocketAddr) -> impl FnOnce(std::io::Error) -> BindError {
+    move |source| BindError { setting, address, source }
 }

@@ -137,10 +137,10 @@ async fn read_stream(mut reader: OwnedReadHalf, connection: ConnectionId, events
         let Ok(Ok(length @ 1..)) = tokio::time::timeout(IDLE, reader.read(&mut chunk)).await else { return };
         decoder.push(&chunk[..length]);
         while let Some(frame) = decoder.next_frame() {
-            let Some(bytes) = wanted(frame) else { continue };
-            match bytes {
-                Ok(message) if events.send(StreamEvent::Received(connection, message)).await.is_ok() => {}
-                Ok(_) | Err(Broken) => return,
+            let Some(frame) = wanted(frame) else { continue };
+            let Ok(message) = frame else { return };
+            if events.send(StreamEvent::Received(connection, message)).await.is_err() {
+                return;
             }
         }
     }

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
+use http::Method;
 use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::app::auth::DeviceAuth;
 use crate::app::edge_port::{DeviceIdentity, EdgeCommand};
+use crate::app::route::{Needs, Route};
 
 /// The largest frame a device may send: no SIP message of ours is near it.
 const FRAME_BYTES_MAX: usize = 64 * 1024;
@@ -26,16 +27,12 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 /// How long one frame may take to be written.
 const WRITE: Duration = Duration::from_secs(10);
 
-/// The route of the edge on the HTTP port.
-pub fn router() -> Router<App> {
-    Router::new().route("/sip", get(upgrade))
+/// The operation of the edge on the HTTP port.
+pub fn routes() -> Vec<Route> {
+    vec![Route::new(Method::GET, "/sip", Needs::Device, get(upgrade))]
 }
 
-async fn upgrade(
-    State(app): State<App>,
-    DeviceAuth(identity): DeviceAuth,
-    upgrade: WebSocketUpgrade,
-) -> Response {
+async fn upgrade(State(app): State<App>, DeviceAuth(identity): DeviceAuth, upgrade: WebSocketUpgrade) -> Response {
     upgrade
         .protocols(["sip"])
         .max_message_size(FRAME_BYTES_MAX)
@@ -60,12 +57,11 @@ async fn pump(socket: WebSocket, to_edge: &mpsc::Sender<Bytes>, mut frames: mpsc
         let frame = tokio::select! {
             heard = stream.next() => {
                 last_heard = tokio::time::Instant::now();
-                match heard {
-                    Some(Ok(Message::Text(text))) if to_edge.send(Bytes::from(text)).await.is_ok() => continue,
-                    Some(Ok(Message::Binary(bytes))) if to_edge.send(bytes).await.is_ok() => continue,
-                    // Pings are answered by the WebSocket layer itself.
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                    _ => break,
+                let Some(Ok(message)) = heard else { break };
+                match heard_sip(message) {
+                    Heard::Sip(bytes) if to_edge.send(bytes).await.is_err() => break,
+                    Heard::Sip(_) | Heard::Nothing => continue,
+                    Heard::End => break,
                 }
             }
             frame = frames.recv() => match frame {
@@ -85,6 +81,22 @@ async fn pump(socket: WebSocket, to_edge: &mpsc::Sender<Bytes>, mut frames: mpsc
         }
     }
     let _ = tokio::time::timeout(WRITE, sink.close()).await;
+}
+
+enum Heard {
+    Sip(Bytes),
+    Nothing,
+    End,
+}
+
+fn heard_sip(message: Message) -> Heard {
+    match message {
+        Message::Text(text) => Heard::Sip(Bytes::from(text)),
+        Message::Binary(bytes) => Heard::Sip(bytes),
+        // Pings are answered by the WebSocket layer itself.
+        Message::Ping(_) | Message::Pong(_) => Heard::Nothing,
+        Message::Close(_) => Heard::End,
+    }
 }
 
 /// SIP is sent as text where it is UTF-8, because some stacks read only text frames (RFC 7118 section 5.1).
