@@ -1,7 +1,7 @@
 # Loads the Fastfile with a stand-in for fastlane's words, and checks what can be checked without the stores: that it
 # loads, that every lane has a description, and that the store texts fit.
 
-require_relative "lanes/store_texts"
+require_relative "store_texts"
 
 LANES = []
 
