@@ -144,10 +144,7 @@ fn read(payload: &[u8]) -> Content {
         let is_hint = push["aps"]["content-available"] == 1;
         return if is_hint { Content::SyncHint } else { Content::Foreign };
     };
-    let json = match ours {
-        Value::String(text) => text.clone().into_bytes(),
-        other => other.to_string().into_bytes(),
-    };
+    let json = ours.as_str().map_or_else(|| ours.to_string(), str::to_owned).into_bytes();
     if serde_json::from_slice::<Value>(&json).is_ok_and(|value| value["kind"] == "sync") {
         return Content::SyncHint;
     }

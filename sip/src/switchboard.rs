@@ -7,14 +7,19 @@
 //! ([`Output::BranchOfferWanted`], [`Output::AnswerWanted`]) and durability ([`Output::Persist`]). Each question carries
 //! the call's id and is answered by the input named in its documentation, at once or later.
 
+mod agenda;
+mod bindings;
+mod call;
 mod flow;
 mod input;
+mod memory;
 mod output;
 mod settings;
 
+pub use crate::extension::WokenCallState;
 pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
 pub use input::{Decision, DeclinePolicy, Input, RingPlan, Target, WakeReport, WakeResult};
-pub use output::{Output, RouteQuestion, Wake, WokenCallState};
+pub use output::{Output, RouteQuestion, Wake};
 pub use settings::{RING_CAP, Settings};
 
 use std::collections::VecDeque;
@@ -32,6 +37,8 @@ pub enum Why {
     PushRetry(CallId, DeviceId),
     /// A device on a live connection has not said that it rings.
     Silence(CallId, DeviceId),
+    /// The device that answered has been without a connection for too long.
+    DeviceLost(CallId),
     /// A 200 was not acknowledged yet (RFC 3261 §13.3.1.4).
     AnswerRetransmit(CallId),
     /// A row is not durable yet.

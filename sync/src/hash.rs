@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Decoder, Encode, Encoder};
+use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of a change, its name everywhere.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +21,20 @@ impl ChangeHash {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+}
+
+/// The name of the change that a chunk of `chunk_type` with this content is.
+pub(crate) fn of_chunk_content(chunk_type: u8, content: &[u8]) -> ChangeHash {
+    let mut hasher = Sha256::new();
+    hasher.update([chunk_type]);
+    let mut left = content.len();
+    while left >= 0x80 {
+        hasher.update([u8::try_from(left & 0x7f).unwrap_or(0) | 0x80]);
+        left >>= 7;
+    }
+    hasher.update([u8::try_from(left).unwrap_or(0)]);
+    hasher.update(content);
+    ChangeHash(hasher.finalize().into())
 }
 
 /// Why text or bytes are no hash or no heads.

@@ -1,8 +1,19 @@
 //! A record: one Automerge document of a known type, with every trap of it kept inside.
 
+mod conflict;
+mod edit;
+mod history;
+pub(crate) mod patch;
+mod project;
+
+use automerge::ReadDoc as _;
 use callfield_domain::Timestamp;
 use serde_json::Value;
 
+use crate::genesis;
+use crate::guard::guarded;
+pub(crate) use crate::record::history::Known;
+pub use crate::record::patch::{merge_patch, paths};
 use crate::schema::RecordType;
 use crate::{Actor, Author, ChangeHash, Heads};
 
@@ -106,8 +117,12 @@ pub enum EditError {
 impl Record {
     /// A new record: its type's genesis and nothing else.
     pub fn new(record_type: RecordType) -> Self {
-        let _ = record_type;
-        unimplemented!()
+        let mut doc = automerge::Automerge::new();
+        let genesis = automerge::Change::from_bytes(genesis::bytes(record_type).to_vec());
+        if genesis.map_err(drop).and_then(|genesis| doc.apply_changes([genesis]).map_err(drop)).is_err() {
+            unreachable!("the genesis is a constant, and a test applies every one");
+        }
+        Self { record_type, doc }
     }
 
     /// Loads a record from the bytes of [`Record::save`] or from a snapshot the server sent.
@@ -115,13 +130,20 @@ impl Record {
     /// # Errors
     /// If the bytes are damaged or of another type.
     pub fn load(record_type: RecordType, bytes: &[u8]) -> Result<Self, RecordError> {
-        let _ = (record_type, bytes);
-        unimplemented!()
+        let loaded = guarded(|| automerge::Automerge::load(bytes));
+        let Ok(Ok(doc)) = loaded else {
+            return Err(RecordError::Malformed);
+        };
+        let record = Self { record_type, doc };
+        if !record.has(&genesis::hash(record_type)) || !record.is_whole() {
+            return Err(RecordError::Malformed);
+        }
+        Ok(record)
     }
 
     /// The whole record, not compressed, so that a store or a page compresses once.
     pub fn save(&self) -> Vec<u8> {
-        unimplemented!()
+        self.doc.save_with_options(automerge::SaveOptions { deflate: false, retain_orphans: false })
     }
 
     /// Its type.
@@ -131,28 +153,27 @@ impl Record {
 
     /// Its newest changes.
     pub fn heads(&self) -> Heads {
-        unimplemented!()
+        self.doc.get_heads().into_iter().map(ours).collect()
     }
 
     /// Whether a change is in it.
     pub fn has(&self, hash: &ChangeHash) -> bool {
-        let _ = hash;
-        unimplemented!()
+        self.doc.get_change_meta_by_hash(&theirs(hash)).is_some()
     }
 
     /// How many changes it is made of, the genesis included.
     pub fn change_count(&self) -> usize {
-        unimplemented!()
+        usize::try_from(self.doc.stats().num_changes).unwrap_or(usize::MAX)
     }
 
     /// Its current values: absent fields are absent, keys are sorted.
     pub fn projection(&self) -> Value {
-        unimplemented!()
+        project::projection(self.record_type, &self.doc)
     }
 
-    /// Every field with more than one value.
+    /// Every field with more than one value, in the order of their paths.
     pub fn conflicts(&self) -> Vec<Conflict> {
-        unimplemented!()
+        conflict::conflicts(&self.doc)
     }
 
     /// Applies a JSON merge patch (RFC 7396) on top of everything known; no change if nothing differs, several if
@@ -161,8 +182,8 @@ impl Record {
     /// # Errors
     /// If the patch does not fit the type; the record is then as before.
     pub fn edit(&mut self, by: &Edit, patch: &Value) -> Result<Vec<Change>, EditError> {
-        let _ = (by, patch);
-        unimplemented!()
+        let writes = patch::writes(self.record_type, patch)?;
+        Ok(edit::write(&mut self.doc, by, &writes))
     }
 
     /// Applies a patch as somebody would who knew the record only up to `heads`, then merges it.
@@ -170,15 +191,40 @@ impl Record {
     /// # Errors
     /// As [`Record::edit`], and if the heads are unknown or the actor went past them.
     pub fn edit_at(&mut self, heads: &Heads, by: &Edit, patch: &Value) -> Result<Vec<Change>, EditError> {
-        let _ = (heads, by, patch);
-        unimplemented!()
+        if *heads == self.heads() {
+            return self.edit(by, patch);
+        }
+        let mut past = self.at(heads).map_err(|_| EditError::UnknownHeads)?;
+        if self.last_seq(by.actor) != past.last_seq(by.actor) {
+            return Err(EditError::ActorInUse);
+        }
+        let changes = past.edit(by, patch)?;
+        let bytes: Vec<_> = changes.iter().map(|change| &change.bytes).collect();
+        if self.apply(&bytes).is_err() {
+            unreachable!("a change of this record's own past fits it");
+        }
+        Ok(changes)
+    }
+
+    /// The record as it was at `heads`.
+    ///
+    /// # Errors
+    /// If the heads are not in its history.
+    pub fn at(&self, heads: &Heads) -> Result<Self, RecordError> {
+        if heads.is_empty() {
+            return Err(RecordError::UnknownHeads);
+        }
+        let heads: Vec<_> = heads.as_slice().iter().map(theirs).collect();
+        let doc = self.doc.fork_at(&heads).map_err(|_| RecordError::UnknownHeads)?;
+        Ok(Self { record_type: self.record_type, doc })
     }
 
     /// The changes that are not in the history of `heads`, in an order that can be applied. Heads it does not know
     /// count for nothing.
     pub fn changes_since(&self, heads: &Heads) -> Vec<Change> {
-        let _ = heads;
-        unimplemented!()
+        let known: Vec<_> = heads.as_slice().iter().filter(|hash| self.has(hash)).map(theirs).collect();
+        let changes = self.doc.get_changes(&known);
+        changes.iter().map(|change| Change { hash: ours(change.hash()), bytes: change.raw_bytes().to_vec() }).collect()
     }
 
     /// Merges changes that a server verified; all or none.
@@ -186,7 +232,30 @@ impl Record {
     /// # Errors
     /// If one cannot be read or depends on something unknown.
     pub fn apply<B: AsRef<[u8]>>(&mut self, changes: &[B]) -> Result<(), RecordError> {
-        let _ = changes.len();
-        unimplemented!()
+        let mut next = self.clone();
+        let applied = guarded(|| {
+            let read = changes.iter().map(|bytes| automerge::Change::from_bytes(bytes.as_ref().to_vec()));
+            let changes: Vec<_> = read.collect::<Result<_, _>>().map_err(|_| RecordError::Malformed)?;
+            next.doc.apply_changes(changes).map_err(|_| RecordError::Malformed)
+        });
+        applied.unwrap_or(Err(RecordError::Malformed))?;
+        if !next.is_whole() {
+            return Err(RecordError::MissingDependencies);
+        }
+        *self = next;
+        Ok(())
     }
+
+    /// Whether every change in it has found its place.
+    fn is_whole(&self) -> bool {
+        self.doc.get_missing_deps(&[]).is_empty()
+    }
+}
+
+pub(crate) const fn ours(hash: automerge::ChangeHash) -> ChangeHash {
+    ChangeHash::from_bytes(hash.0)
+}
+
+pub(crate) const fn theirs(hash: &ChangeHash) -> automerge::ChangeHash {
+    automerge::ChangeHash(*hash.as_bytes())
 }

@@ -3,7 +3,6 @@
 //! A bench runs us and its peer alternately in one run and quotes ratios: the machines are small and noisy, and what
 //! two programs did in the same minute can be compared where absolute figures cannot.
 
-
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -51,7 +51,8 @@ impl Deployment {
         let config = folder.join("callfield.toml");
         std::fs::write(&config, server_config(folder, &fakes_folder, &push, database)?)?;
         let config_arg = config.display().to_string();
-        let tenant = run("callfield", &["admin", "tenant", "--config", &config_arg, "ABC Sales", "--country", "JP"]).await?;
+        let tenant =
+            run("callfield", &["admin", "tenant", "--config", &config_arg, "ABC Sales", "--country", "JP"]).await?;
         let admin_token = run("callfield", &["admin", "token", "--config", &config_arg, "--tenant", &tenant]).await?;
 
         let ready = folder.join("server-ready.json");

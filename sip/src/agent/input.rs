@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use callfield_domain::CallId;
 
-use crate::switchboard::WokenCallState;
+use crate::extension::WokenCallState;
 
 /// Something that happened to the phone or that its user did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,9 +14,10 @@ pub enum Input {
     Disconnected,
     /// One frame came over the connection.
     Received(Bytes),
-    /// Be registered from now on: the app is in the foreground, or a push for `call` came.
+    /// Be registered: without a call from now on until [`Input::Sleep`] (the app is in the foreground), with a call as
+    /// long as that call lives (a push for it came).
     ///
-    /// With a call, the agent watches that its INVITE comes (10 s) and asks for the call's state if it does not.
+    /// With a call, the agent asks for its state at once, and again if its INVITE does not come within 10 s.
     Register {
         /// The call a push woke the phone for.
         call: Option<CallId>,

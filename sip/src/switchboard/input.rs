@@ -22,7 +22,7 @@ pub enum Input {
         /// The stream.
         connection: ConnectionId,
     },
-    /// One datagram, one WebSocket frame, or one message cut from a TCP stream (keep-alives included).
+    /// One datagram, one WebSocket frame, or any stretch of a TCP stream: messages are cut out of it here.
     Received {
         /// Where it came from.
         flow: Flow,

@@ -109,38 +109,3 @@ pub struct Wake {
     /// Why it rings, as in the plan.
     pub why: String,
 }
-
-/// How a call stands for a device that was woken for it; its API words are the snake_case forms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum WokenCallState {
-    /// Still parked or ringing: connect and register.
-    Ringing,
-    /// The caller gave up.
-    Cancelled,
-    /// Another device answered.
-    AnsweredElsewhere,
-    /// It ended some other way, or is this device's own.
-    Over,
-    /// There is no such call for this device.
-    Unknown,
-}
-
-impl WokenCallState {
-    /// The word used in headers and in the HTTP API.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Ringing => "ringing",
-            Self::Cancelled => "cancelled",
-            Self::AnsweredElsewhere => "answered_elsewhere",
-            Self::Over => "over",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// The state that `word` names.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Ringing, Self::Cancelled, Self::AnsweredElsewhere, Self::Over, Self::Unknown]
-            .into_iter()
-            .find(|state| state.word() == word)
-    }
-}
