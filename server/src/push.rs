@@ -78,7 +78,7 @@ pub async fn run(app: App, senders: Senders, mut wakes: mpsc::Receiver<WakeReque
     let senders = Arc::new(senders);
     let mut tasks = JoinSet::new();
     let warming = Arc::clone(&senders);
-    tasks.spawn(async move { warming.warm().await });
+    tasks.spawn(async move { Box::pin(warming.warm()).await });
     loop {
         tokio::select! {
             request = wakes.recv(), if tasks.len() < WAKES_MAX => {

@@ -20,10 +20,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use body::WatchedBody;
 
-/// How long a connection may take to open.
-const CONNECT_MS: u64 = 5_000;
-/// How long one request may take with all its attempts; a ring is not much longer.
-const REQUEST_MS: u64 = 10_000;
 const ATTEMPTS_MAX: u32 = 2;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -62,6 +58,21 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Opening a connection.
+    pub connect_ms: u64,
+    /// One request with all its attempts; a ring is not much longer than the default.
+    pub request_ms: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { connect_ms: 5_000, request_ms: 10_000 }
+    }
+}
+
 /// Whether a fresh connection takes many requests at once or, like APNs, one until it has seen who is asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstRequest {
@@ -76,6 +87,7 @@ pub struct Connection {
     url: Uri,
     tls: Arc<ClientConfig>,
     first_request: FirstRequest,
+    patience: Patience,
     live: Mutex<Option<Arc<Live>>>,
 }
 
@@ -90,7 +102,12 @@ struct Live {
 impl Connection {
     /// A connection to the host of `url`, not yet open.
     pub fn new(url: Uri, tls: Arc<ClientConfig>, first_request: FirstRequest) -> Self {
-        Self { url, tls, first_request, live: Mutex::new(None) }
+        Self { url, tls, first_request, patience: Patience::default(), live: Mutex::new(None) }
+    }
+
+    /// The same connection with another patience.
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// The address that requests are relative to.
@@ -112,13 +129,14 @@ impl Connection {
     /// # Errors
     /// [`TransportError`] when there is no answer in time.
     pub async fn request(&self, request: &Request<Bytes>, written: &Arc<Notify>) -> Result<Answer, TransportError> {
-        let patience = Duration::from_millis(REQUEST_MS);
+        let Patience { request_ms, .. } = self.patience;
+        let patience = Duration::from_millis(request_ms);
         match tokio::time::timeout(patience, self.attempts(request, written)).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 // It may be half open: the next request must not wait for it, too.
                 self.live.lock().await.take();
-                Err(TransportError::Timeout(REQUEST_MS))
+                Err(TransportError::Timeout(request_ms))
             }
         }
     }
@@ -138,9 +156,10 @@ impl Connection {
         if let Some(open) = live.as_ref().filter(|open| !open.sender.is_closed()) {
             return Ok(Arc::clone(open));
         }
-        let patience = Duration::from_millis(CONNECT_MS);
+        let Patience { connect_ms, .. } = self.patience;
+        let patience = Duration::from_millis(connect_ms);
         let opened = tokio::time::timeout(patience, self.open()).await;
-        let opened = Arc::new(opened.map_err(|_| TransportError::Timeout(CONNECT_MS))??);
+        let opened = Arc::new(opened.map_err(|_| TransportError::Timeout(connect_ms))??);
         *live = Some(Arc::clone(&opened));
         Ok(opened)
     }

@@ -1,77 +1,23 @@
 //! One wake from its request to its report.
 
+mod failure;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use callfield_domain::Timestamp;
 use callfield_domain::wake::{self, Envelope, PublicKey, SealedCaller, WakeError, WakePayload};
 use serde_json::json;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::Senders;
-use super::apns::{ApnsError, ApnsPush};
-use super::fcm::{FcmError, FcmPush};
+use super::apns::ApnsPush;
+use super::fcm::FcmPush;
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::wake_port::{WakeReport, WakeRequest, WakeResult};
 use crate::db::{DbError, Device, NewDelivery, PushService, PushTarget};
-
-/// Why a device was not woken.
-#[derive(Debug, thiserror::Error)]
-enum WakeFailure {
-    #[error("the device is unknown")]
-    UnknownDevice,
-    #[error("the device has no push token")]
-    NoToken,
-    #[error("the push token is dead: {0}")]
-    DeadToken(String),
-    #[error("the push service is not configured")]
-    NotConfigured,
-    #[error("the ring limit is over")]
-    TooLate,
-    #[error(transparent)]
-    Unsealed(#[from] WakeError),
-    #[error("the database: {0}")]
-    Database(#[from] DbError),
-    #[error("apns: {0}")]
-    Apns(#[from] ApnsError),
-    #[error("fcm: {0}")]
-    Fcm(#[from] FcmError),
-}
-
-impl WakeFailure {
-    /// What is reported and stored: the reason, and how long the service wants to be left alone.
-    fn text(&self) -> String {
-        let retry_after = match self {
-            Self::Apns(error) => error.retry_after(),
-            Self::Fcm(error) => error.retry_after(),
-            Self::UnknownDevice
-            | Self::NoToken
-            | Self::DeadToken(_)
-            | Self::NotConfigured
-            | Self::TooLate
-            | Self::Unsealed(_)
-            | Self::Database(_) => None,
-        };
-        retry_after.map_or_else(|| self.to_string(), |wait| format!("{self}, retry after {} s", wait.as_secs()))
-    }
-
-    /// Whether the service says that a token registered at `registered_at` is dead.
-    fn condemns(&self, registered_at: Timestamp) -> bool {
-        match self {
-            Self::Apns(error) => error.condemns(registered_at),
-            Self::Fcm(error) => error.condemns(),
-            Self::UnknownDevice
-            | Self::NoToken
-            | Self::DeadToken(_)
-            | Self::NotConfigured
-            | Self::TooLate
-            | Self::Unsealed(_)
-            | Self::Database(_) => false,
-        }
-    }
-}
+use failure::WakeFailure;
 
 /// Wakes one device and reports how far it came; nothing that fails here stops another wake.
 pub(super) async fn wake(app: App, senders: Arc<Senders>, request: WakeRequest) {

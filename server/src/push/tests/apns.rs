@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use callfield_domain::Timestamp;
 use callfield_fakes::{Delivery, FakeApns, Service};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -204,7 +204,7 @@ async fn a_push_is_noted_as_written_before_it_is_answered() {
     let phone = services.install(Service::Apns);
     services.order(Service::Apns, [callfield_fakes::Fault::Slow { ms: 60_000 }]);
     let written = Arc::new(Notify::new());
-    let payload = Value::from(json!({ "aps": {} }));
+    let payload = json!({ "aps": {} });
     let environment = PushEnvironment::Production;
     let push = ApnsPush { token: &phone, environment, id: Uuid::nil(), payload: &payload };
     tokio::select! {

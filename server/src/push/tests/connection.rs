@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use callfield_fakes::{Fault, Service};
+use http::Request;
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -10,7 +13,8 @@ use super::Services;
 use crate::app::clock::Clock;
 use crate::db::PushEnvironment;
 use crate::push::apns::{ApnsClient, ApnsError, ApnsPush};
-use crate::push::connection::TransportError;
+use crate::push::connection::{Connection, FirstRequest, Patience, TransportError};
+use crate::push::settings;
 
 async fn push(client: &ApnsClient, token: &str, number: u128) -> Result<String, ApnsError> {
     let payload = serde_json::json!({ "aps": {} });
@@ -68,4 +72,35 @@ async fn a_warm_connection_is_the_one_that_is_used() {
     let phone = services.install(Service::Apns);
     assert!(push(&client, &phone, 1).await.is_ok());
     client.warm().await.unwrap();
+}
+
+fn connection(services: &Services, url: &str, patience: Patience) -> Connection {
+    let ca_file = services.folder.path().join("ca.pem");
+    let (url, tls) = (settings::https(url).unwrap(), settings::tls(Some(&ca_file)).unwrap());
+    Connection::new(url, tls, FirstRequest::LikeAnyOther).with_patience(patience)
+}
+
+fn request(services: &Services) -> Request<Bytes> {
+    Request::post(format!("{}/v1/projects/p/messages:send", services.fakes.fcm.url())).body(Bytes::new()).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_without_an_answer_is_given_up_and_the_next_has_a_fresh_connection() {
+    let services = Services::start().await;
+    let patience = Patience { connect_ms: 5_000, request_ms: 300 };
+    let connection = connection(&services, &services.fakes.fcm.url(), patience);
+    let written = Arc::new(Notify::new());
+    services.order(Service::Fcm, [Fault::Slow { ms: 60_000 }]);
+    let outcome = connection.request(&request(&services), &written).await;
+    assert_eq!(outcome.unwrap_err(), TransportError::Timeout(300));
+    assert_eq!(connection.request(&request(&services), &written).await.unwrap().status, 401);
+}
+
+#[tokio::test]
+async fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
+    let services = Services::start().await;
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", silent.local_addr().unwrap().port());
+    let connection = connection(&services, &url, Patience { connect_ms: 100, request_ms: 60_000 });
+    assert_eq!(connection.warm().await, Err(TransportError::Timeout(100)));
 }

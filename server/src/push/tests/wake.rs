@@ -112,10 +112,9 @@ impl House {
     }
 
     async fn report(&mut self) -> WakeReport {
-        match self.reports.recv().await.unwrap() {
-            EdgeCommand::WakeReported(report) => report,
-            other => panic!("not a report: {other:?}"),
-        }
+        let command = self.reports.recv().await.unwrap();
+        let EdgeCommand::WakeReported(report) = command else { panic!("not a report: {command:?}") };
+        report
     }
 
     /// The last report of the next wake that ends.
