@@ -4,4 +4,5 @@
 pub mod api;
 pub mod bench;
 pub mod deployment;
+pub mod pbx;
 pub mod process;
