@@ -21,6 +21,7 @@ use crate::{Authority, Delivery, FakeError, Service};
 use provider_token::TokenUpdates;
 
 /// A team's account at Apple: what a sender needs to know and what the service verifies with.
+#[derive(Clone)]
 pub struct ApnsAccount {
     /// The ten-character team id, `iss` of a provider token.
     pub team_id: String,
@@ -67,7 +68,19 @@ impl FakeApns {
     /// # Errors
     /// [`FakeError`] when no port or certificate is to be had.
     pub async fn start(authority: &Authority, delivery: Arc<Delivery>) -> Result<Self, FakeError> {
-        let state = Arc::new(Apns { account: ApnsAccount::new()?, delivery });
+        Self::start_for(ApnsAccount::new()?, authority, delivery).await
+    }
+
+    /// Starts the service for an account that exists, as Apple's sandbox does beside production.
+    ///
+    /// # Errors
+    /// [`FakeError`] when no port or certificate is to be had.
+    pub async fn start_for(
+        account: ApnsAccount,
+        authority: &Authority,
+        delivery: Arc<Delivery>,
+    ) -> Result<Self, FakeError> {
+        let state = Arc::new(Apns { account, delivery });
         let listener = Listener::start(authority.h2_server()?, Arc::clone(&state)).await?;
         Ok(Self { state, listener })
     }

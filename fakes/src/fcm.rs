@@ -4,7 +4,7 @@ mod answers;
 mod oauth;
 mod rules;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -26,7 +26,11 @@ use rules::Message;
 
 const RSA_BITS: usize = 2_048;
 
+/// The account of this process's fakes, so that a test does not wait for a new RSA key each time.
+static OF_PROCESS: Mutex<Option<FcmAccount>> = Mutex::new(None);
+
 /// A service account: what a sender needs to know and what the service verifies with.
+#[derive(Clone)]
 pub struct FcmAccount {
     /// The Firebase project.
     pub project_id: String,
@@ -58,6 +62,15 @@ impl FcmAccount {
             verifying_key: DecodingKey::from_rsa_pem(public_key.as_bytes())?,
         })
     }
+
+    /// The account that all fakes of this process share, opened by the first.
+    fn of_process() -> Result<Self, FakeError> {
+        let mut account = OF_PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+        match account.as_ref() {
+            Some(account) => Ok(account.clone()),
+            None => Ok(account.insert(Self::new()?).clone()),
+        }
+    }
 }
 
 /// A running fake FCM; stops when dropped.
@@ -72,7 +85,7 @@ impl FakeFcm {
     /// # Errors
     /// [`FakeError`] when no port, key or certificate is to be had.
     pub async fn start(authority: &Authority, delivery: Arc<Delivery>) -> Result<Self, FakeError> {
-        let account = tokio::task::spawn_blocking(FcmAccount::new).await.map_err(std::io::Error::other)??;
+        let account = tokio::task::spawn_blocking(FcmAccount::of_process).await.map_err(std::io::Error::other)??;
         let state = Arc::new(Fcm { account, delivery, access_tokens: AccessTokens::default() });
         let listener = Listener::start(authority.h2_server()?, Arc::clone(&state)).await?;
         Ok(Self { state, listener })

@@ -40,18 +40,18 @@ pub use fcm::{FakeFcm, FcmAccount};
 #[derive(Debug, thiserror::Error)]
 pub enum FakeError {
     /// A key or certificate could not be made.
-    #[error("cannot make a certificate: {0}")]
+    #[error("cannot make a certificate")]
     Certificate(#[from] rcgen::Error),
     /// TLS could not be set up.
-    #[error("cannot set up TLS: {0}")]
+    #[error("cannot set up TLS")]
     Tls(#[from] rustls::Error),
     /// An RSA key could not be made or written.
     #[error("cannot make an RSA key: {0}")]
     RsaKey(String),
     /// A public key that was just made could not be read back.
-    #[error("cannot read a public key: {0}")]
+    #[error("cannot read a public key")]
     PublicKey(#[from] jsonwebtoken::errors::Error),
     /// A port could not be opened or a file not be written.
-    #[error("input or output failed: {0}")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
 }

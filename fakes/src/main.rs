@@ -1,6 +1,7 @@
 //! `callfield-fake-push`: the fake APNs and FCM as a program of their own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use callfield_fakes::FakePush;
@@ -17,12 +18,21 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+#[expect(clippy::print_stderr, reason = "the one line that says why the program cannot run")]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse().dir).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("callfield-fake-push: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(dir: &Path) -> anyhow::Result<()> {
     let mut terminated = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let fakes = FakePush::start().await.context("cannot start the fakes")?;
-    let dir = &arguments.dir;
     fakes.write_to(dir).with_context(|| format!("cannot write into {}", dir.display()))?;
     tokio::select! {
         _ = terminated.recv() => {}

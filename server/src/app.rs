@@ -5,6 +5,7 @@ pub mod clock;
 pub mod edge_port;
 pub mod error;
 pub mod metrics;
+pub mod route;
 pub mod token;
 pub mod wake_port;
 

@@ -8,6 +8,7 @@ mod admin_tokens;
 mod call_events;
 mod calls;
 mod devices;
+mod docs;
 mod enrolment_codes;
 mod numbers;
 mod open;
@@ -166,10 +167,14 @@ macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         $($(#[$doc])* const $name: &str = $sql;)*
         #[cfg(test)]
-        pub(super) const STATEMENTS: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+        pub(crate) const STATEMENTS: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
     };
 }
 use statements;
+
+statements! {
+    PING = "SELECT 1";
+}
 
 const LOCK_TENANT: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))";
 
@@ -208,6 +213,14 @@ impl Db {
             Self::Sqlite { .. } => "sqlite",
             Self::Postgres { .. } => "postgres",
         }
+    }
+}
+
+impl Tx {
+    /// Runs a statement that reads nothing.
+    pub async fn ping(&mut self) -> Result<()> {
+        on!(*self, connection => sqlx::query(PING).execute(connection).await.map(drop))?;
+        Ok(())
     }
 }
 

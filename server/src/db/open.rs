@@ -47,7 +47,7 @@ async fn open_sqlite(path: &Path, readers: u32) -> Result<Db> {
         .busy_timeout(Duration::from_secs(5));
     let named = |error: sqlx::Error| DbError::Open(format!("{}: {}", path.display(), reason(&error)));
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(named)?;
-    sqlx::migrate!("../migrations/sqlite").run(&mut connection).await.map_err(not_migrated)?;
+    sqlx::migrate!("../migrations/sqlite").run(&mut connection).await.map_err(|error| not_migrated(&error))?;
     let readers = SqlitePoolOptions::new()
         .max_connections(readers)
         .test_before_acquire(false)
@@ -64,7 +64,7 @@ async fn open_postgres(options: PgConnectOptions, place: Place<'_>) -> Result<Db
         .connect_with(options.clone())
         .await
         .map_err(|error| not_opened(&error))?;
-    sqlx::migrate!("../migrations/postgres").run(&writers).await.map_err(not_migrated)?;
+    sqlx::migrate!("../migrations/postgres").run(&writers).await.map_err(|error| not_migrated(&error))?;
     let readers = PgPoolOptions::new()
         .max_connections(place.readers)
         .acquire_timeout(Duration::from_secs(10))
@@ -81,8 +81,8 @@ fn reason(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
-fn not_migrated(error: MigrateError) -> DbError {
-    if let MigrateError::VersionMissing(version) = error {
+fn not_migrated(error: &MigrateError) -> DbError {
+    if let &MigrateError::VersionMissing(version) = error {
         return DbError::Newer(version);
     }
     DbError::Open(error.to_string())

@@ -187,10 +187,9 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> Message {
-        match parse(text.replace('\n', "\r\n").into()) {
-            Verdict::Ok(message) => message,
-            other => panic!("{other:?}"),
-        }
+        let verdict = parse(text.replace('\n', "\r\n").into());
+        let Verdict::Ok(message) = verdict else { panic!("{verdict:?}") };
+        message
     }
 
     const INVITE: &str = "INVITE sip:b@h SIP/2.0\nv:  SIP/2.0/UDP p;branch=z9hG4bK1 , SIP/2.0/UDP q\nf: <sip:a@h>;tag=1\n\
