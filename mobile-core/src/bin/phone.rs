@@ -1,3 +1,3 @@
-//! `callfield-phone`: a headless phone for the demo, the tests and anybody who wants to try.
+//! A phone without a screen.
 
 fn main() {}
