@@ -1,6 +1,6 @@
 //! Taking changes that anybody may have crafted: the one way into a stored record (sync.md 5).
 //!
-//! Pure: the shell loads the records that [`touched`] names, calls [`ingest`], and writes what comes back in one
+//! Pure: the shell loads the records that [`touched`] names, calls [`ingest()`], and writes what comes back in one
 //! transaction. REST, console and import use it too, as one more device.
 
 mod chunk;
@@ -9,6 +9,7 @@ mod judge;
 mod reader;
 mod request;
 mod rules;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -190,7 +191,7 @@ impl Rejection {
     }
 }
 
-/// The records a request writes to: what the shell loads, in this order, before [`ingest`].
+/// The records a request writes to: what the shell loads, in this order, before [`ingest()`].
 pub fn touched(pushes: &[Push]) -> BTreeSet<RecordId> {
     pushes.iter().map(|push| push.doc).collect()
 }

@@ -134,6 +134,3 @@ fn decode<'b, T: minicbor::Decode<'b, ()>>(bytes: &'b [u8], limit: usize) -> Res
     }
     Ok(message)
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use callfield_domain::{RecordId, Timestamp};
 
 use super::judge::{Incoming, Judged, Judgement, judge};
+use super::verdict::{graver, spread, verdict};
 use super::{Context, Ingested, Outcome, Refused, Rejection, Stored, Taken, chunk};
-use crate::protocol::{Correction, Push, TxnId, Verdict, VerdictCode};
+use crate::protocol::{Correction, Push, TxnId, Verdict};
 use crate::record::{Edit, Record, merge_patch, paths};
 use crate::resolve::{Received, resolve};
 use crate::schema::RecordType;
@@ -117,7 +118,7 @@ impl<'a> Case<'a> {
         let taken: Vec<_> = self
             .judgements()
             .filter(|(_, judgement)| *judgement == Judgement::Ok)
-            .filter_map(|(incoming, _)| Some(device_change(incoming, context, chunk::parse(incoming.bytes).ok()?)))
+            .filter_map(|(incoming, _)| Some(device_change(incoming, context, &chunk::parse(incoming.bytes).ok()?)))
             .collect();
         let (before, mut record) = (self.before?, self.judged?.record);
         if taken.is_empty() {
@@ -161,7 +162,7 @@ impl<'a> Case<'a> {
     }
 }
 
-fn device_change(incoming: &Incoming<'_>, context: &Context, chunk: chunk::Chunk) -> Taken {
+fn device_change(incoming: &Incoming<'_>, context: &Context, chunk: &chunk::Chunk) -> Taken {
     Taken {
         hash: incoming.hash,
         actor: chunk.actor.unwrap_or(context.server),
@@ -208,26 +209,6 @@ fn withhold(records: &mut [Case<'_>], context: &Context) -> bool {
     is_changed
 }
 
-/// What a judgement means for the rest of its transaction.
-fn spread(hash: ChangeHash, judgement: Judgement) -> Option<Judgement> {
-    match judgement {
-        Judgement::Ok | Judgement::Duplicate => None,
-        Judgement::Rejected(_) => Some(Judgement::Rejected(Rejection::TxnRefused)),
-        Judgement::BlockedBy(root) => Some(Judgement::BlockedBy(root)),
-        Judgement::EpochGone(_) => Some(Judgement::BlockedBy(hash)),
-        Judgement::NeedDeps => Some(Judgement::NeedDeps),
-    }
-}
-
-fn graver(a: Judgement, b: Judgement) -> Judgement {
-    let weight = |judgement| match judgement {
-        Judgement::Rejected(_) => 2,
-        Judgement::BlockedBy(_) | Judgement::EpochGone(_) => 1,
-        Judgement::Ok | Judgement::Duplicate | Judgement::NeedDeps => 0,
-    };
-    if weight(b) > weight(a) { b } else { a }
-}
-
 /// The verdicts in the order the changes were pushed.
 fn verdicts(records: &[Case<'_>], pushes: &[Push]) -> Vec<Verdict> {
     let mut queues: BTreeMap<RecordId, _> = records.iter().map(|case| (case.id, case.judgements())).collect();
@@ -238,18 +219,4 @@ fn verdicts(records: &[Case<'_>], pushes: &[Push]) -> Vec<Verdict> {
         found.extend(next.map(|(incoming, judgement)| verdict(incoming.hash, judgement)));
     }
     found
-}
-
-fn verdict(hash: ChangeHash, judgement: Judgement) -> Verdict {
-    let plain = |code| Verdict { hash, code, reason: None, by: None, epoch: None };
-    match judgement {
-        Judgement::Ok => plain(VerdictCode::Ok),
-        Judgement::Duplicate => plain(VerdictCode::Duplicate),
-        Judgement::Rejected(reason) => {
-            Verdict { reason: Some(reason.as_str().to_owned()), ..plain(VerdictCode::Rejected) }
-        }
-        Judgement::BlockedBy(root) => Verdict { by: Some(root), ..plain(VerdictCode::BlockedBy) },
-        Judgement::NeedDeps => plain(VerdictCode::NeedDeps),
-        Judgement::EpochGone(epoch) => Verdict { epoch: Some(epoch), ..plain(VerdictCode::EpochGone) },
-    }
 }

@@ -26,10 +26,8 @@ pub(super) fn merge(item: &Item, local: Option<&LocalRecord>, unsent: &[Outgoing
         ItemKind::Changes => changes(item, local),
         ItemKind::Gone | ItemKind::Erase => Merged::Unchanged,
     };
-    match next {
-        Merged::Store(next) if local == Some(&*next) => Merged::Unchanged,
-        next => next,
-    }
+    let is_same = matches!(&next, Merged::Store(next) if local == Some(&**next));
+    if is_same { Merged::Unchanged } else { next }
 }
 
 /// Only the values came. A phone that holds the whole record does not go back to less: it asks for the rest.

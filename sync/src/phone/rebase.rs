@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::{EditFailed, LocalRecord, Outgoing};
+use super::{EditFailed, LocalRecord, Outgoing, Replayed};
 use crate::protocol::{Item, TxnId};
 use crate::record::{Edit, Record, RecordError};
 use crate::{ChangeHash, Heads};
@@ -22,7 +22,7 @@ pub(super) fn onto_synced(local: &LocalRecord, rest: &[&Outgoing], fresh: &Edit)
     let old = local.load()?;
     let is_unknown = local.synced_heads.is_empty();
     let mut record = if is_unknown { Record::new(local.record_type) } else { old.at(&local.synced_heads)? };
-    let replaced = replay(&old, &mut record, local, rest, fresh);
+    let replaced = only_replaced(replay(&old, &mut record, local, rest, fresh));
     let is_nothing = is_unknown && rest.is_empty();
     Ok(Rebased { record: (!is_nothing).then(|| local.with(&record)), replaced })
 }
@@ -34,15 +34,19 @@ pub(super) fn onto_item(
     local: &LocalRecord,
     unsent: &[Outgoing],
     fresh: &Edit,
-) -> Result<(LocalRecord, Vec<Replaced>), EditFailed> {
+) -> Result<Replayed, EditFailed> {
     let old = local.load()?;
     let snapshot = item.body.first().ok_or(RecordError::Malformed)?;
     let mut record = Record::load(local.record_type, snapshot)?;
     let target = LocalRecord { epoch: item.epoch, synced_heads: item.heads.clone(), ..local.clone() };
     let lost = if item.epoch == local.epoch { lost(&old, &record, local, unsent, fresh) } else { Vec::new() };
-    let rest: Vec<_> = lost.iter().chain(unsent).collect();
-    let replaced = replay(&old, &mut record, &target, &rest, fresh);
-    Ok((target.with(&record), replaced))
+    let again = replay(&old, &mut record, &target, &lost.iter().collect::<Vec<_>>(), fresh);
+    let mut placed = replay(&old, &mut record, &target, &unsent.iter().collect::<Vec<_>>(), fresh);
+    // What was lost is sent before what builds on it.
+    if let Some((_, first)) = placed.first_mut() {
+        first.splice(0..0, again.into_iter().flat_map(|(_, changes)| changes));
+    }
+    Ok(Replayed { record: target.with(&record), replaced: only_replaced(placed) })
 }
 
 /// Changes of this device that it believes the server has, and that the server does not have.
@@ -62,17 +66,24 @@ fn lost(old: &Record, server: &Record, local: &LocalRecord, unsent: &[Outgoing],
         .collect()
 }
 
+/// Every change with what it is on the new state: itself if it fits, else new changes that say the same.
 fn replay(old: &Record, record: &mut Record, target: &LocalRecord, rest: &[&Outgoing], fresh: &Edit) -> Vec<Replaced> {
-    let mut replaced = Vec::new();
+    let mut placed = Vec::new();
     for change in rest {
         let fits = change.epoch == target.epoch && record.apply(&[&change.bytes]).is_ok();
         if fits {
+            placed.push((change.hash, vec![(*change).clone()]));
             continue;
         }
         let by = old.known(&change.hash).map_or(*fresh, |known| Edit { claimed_at: known.claimed_at, ..*fresh });
         let changes = old.patch_of(&change.hash).and_then(|patch| record.edit(&by, &patch).ok()).unwrap_or_default();
-        let outgoing = changes.into_iter().map(|new| target.outgoing(change.txn, new)).collect();
-        replaced.push((change.hash, outgoing));
+        placed.push((change.hash, changes.into_iter().map(|new| target.outgoing(change.txn, new)).collect()));
     }
-    replaced
+    placed
+}
+
+/// Without those that stayed what they were.
+fn only_replaced(mut placed: Vec<Replaced>) -> Vec<Replaced> {
+    placed.retain(|(hash, changes)| changes.iter().map(|change| change.hash).ne([*hash]));
+    placed
 }

@@ -86,6 +86,7 @@ fn settle_record(
         settled.want.push(Want { doc: local.id, heads: Heads::default() });
         return;
     };
+    settled.is_rebased = true;
     settled.replaced.extend(rebased.replaced);
     match rebased.record {
         Some(record) => settled.records.push(record),

@@ -224,29 +224,3 @@ fn an_edit_on_stated_older_heads_is_concurrent_with_what_came_after() {
     let fresh = Edit { actor: Actor::new(DeviceKey::of_public_key(&[9; 32]), 2, &mut server.random), ..by };
     assert!(rest.record.edit_at(&read_at, &fresh, &json!({"title": "x"})).is_ok());
 }
-
-#[test]
-fn a_long_text_is_edited_inside_by_two_people_and_pasted_in_several_changes() {
-    let mut server = Server::new(8);
-    let (id, suzuki) = (server.id(), server.user());
-    let [mut phone, mut tablet] = [1, 2].map(|n| server.device(n, suzuki, RecordType::Contact));
-    let made = phone.edit(1_000, &json!({"last_name": "Tanaka", "description": "likes tea and cake"}));
-    server.push(&phone, id, &made);
-    server.pull(&mut tablet, id);
-    let one = phone.edit(2_000, &json!({"description": "likes green tea and cake"}));
-    let two = tablet.edit(2_000, &json!({"description": "likes tea and cheese cake"}));
-    server.push(&phone, id, &one);
-    server.push(&tablet, id, &two);
-    assert_eq!(server.record(id).projection()["description"], "likes green tea and cheese cake");
-
-    server.pull(&mut phone, id);
-    let long = "長".repeat(5_000);
-    let pasted = phone.edit(3_000, &json!({"description": long}));
-    assert!(pasted.len() > 3);
-    let ingested = server.push(&phone, id, &pasted);
-    assert!(codes(&ingested).iter().all(|code| *code == VerdictCode::Ok));
-    assert_eq!(server.record(id).projection()["description"], long);
-    let cleared = phone.edit(4_000, &json!({"description": null}));
-    server.push(&phone, id, &cleared);
-    assert!(server.record(id).projection().get("description").is_none());
-}
