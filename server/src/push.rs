@@ -92,4 +92,4 @@ pub async fn run(app: App, senders: Senders, mut wakes: mpsc::Receiver<WakeReque
 }
 
 #[cfg(test)]
-mod tests;
+mod push_tests;

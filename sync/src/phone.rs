@@ -1,15 +1,21 @@
 //! The phone's side of a sync, as pure functions over rows: build the request, settle the verdicts, merge the pages.
 //!
 //! The shell's loop: [`build_request`] → HTTP → [`settle`] and store, then for each page [`merge`] each item and
-//! store the page's records together with its cursor. Every step may be repeated after a crash.
+//! store the page's records together with its cursor; at last [`merge`] each item of `wanted`. Every step may be
+//! repeated after a crash: what it does a second time changes nothing.
+
+mod merge;
+mod rebase;
+mod request;
+mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use callfield_domain::{DeviceId, RecordId, Timestamp};
+use callfield_domain::{DeviceId, RecordId};
 use serde_json::Value;
 
 use crate::protocol::{Budget, Item, Reason, Request, Response, ScopeCursor, TxnId, Want};
-use crate::record::{Change, Edit};
+use crate::record::{Change, Edit, Record};
 use crate::schema::RecordType;
 use crate::{ChangeHash, Heads};
 
@@ -65,6 +71,8 @@ pub struct Session {
 pub struct Settled {
     /// Leave the outbox: taken, known before, or refused (then also in `inbox`).
     pub done: Vec<ChangeHash>,
+    /// Records that were made here and refused altogether: nothing is left of them.
+    pub dropped: Vec<RecordId>,
     /// Replace a change in the outbox by those it was replayed as; nothing if nothing was left of it.
     pub replaced: Vec<(ChangeHash, Vec<Outgoing>)>,
     /// Records with new bytes, to be stored in the same transaction.
@@ -108,6 +116,8 @@ pub enum Merged {
     Store(Box<LocalRecord>),
     /// As it was.
     Unchanged,
+    /// The server's state does not hold what the unsent changes build on: store what [`replay`] makes of them.
+    Replay,
     /// Ask for it: changes were missing or the bytes did not fit.
     Want(Want),
     /// It left this scope: drop it unless another scope holds it or unsent changes do.
@@ -119,48 +129,61 @@ pub enum Merged {
 }
 
 /// The request for what waits and where the phone stands; at most the protocol's limits, oldest first. A
-/// transaction that does not fit as a whole waits for the next request.
+/// transaction that does not fit as a whole waits for the next request, and so does everything behind it.
 pub fn build_request(session: &Session, outbox: &[Outgoing], scopes: Vec<ScopeCursor>, want: Vec<Want>) -> Request {
-    let _ = (session, outbox, scopes, want);
-    unimplemented!()
+    request::build(session, outbox, scopes, want)
 }
 
-/// The records [`settle`] needs: those of every change that was not simply taken.
+/// The records [`settle`] needs: those a verdict or a correction is about.
 pub fn touched(response: &Response, outbox: &[Outgoing]) -> BTreeSet<RecordId> {
-    let _ = (response, outbox);
-    unimplemented!()
+    settle::touched(response, outbox)
 }
 
-/// Digests the verdicts. `fresh` must be an actor of a new incarnation: what survives a rejection is replayed with it
-/// on the server's state.
+/// Digests the verdicts. `outbox` is all of it, oldest first. `fresh` must be an actor of a new incarnation: what
+/// survives a rejection is replayed with it on the server's state; if nothing was, it is not used up.
 pub fn settle(
     response: &Response,
     outbox: &[Outgoing],
     records: &BTreeMap<RecordId, LocalRecord>,
     fresh: &Edit,
 ) -> Settled {
-    let _ = (response, outbox, records, fresh);
-    unimplemented!()
+    settle::settle(response, outbox, records, fresh)
 }
 
-/// Merges one item of a page into what the phone has. `unsent` are the record's changes still in the outbox.
+/// Merges one item of a page or of `wanted` into what the phone has. `unsent` are the record's changes still in the
+/// outbox, oldest first.
 pub fn merge(item: &Item, local: Option<&LocalRecord>, unsent: &[Outgoing]) -> Merged {
-    let _ = (item, local, unsent);
-    unimplemented!()
+    merge::merge(item, local, unsent)
+}
+
+/// After [`Merged::Replay`]: the record on the server's new state, and the changes that replace those in the outbox.
+/// `fresh` must be an actor of a new incarnation.
+///
+/// # Errors
+/// If the stored bytes or the item's do not load.
+pub fn replay(
+    item: &Item,
+    local: &LocalRecord,
+    unsent: &[Outgoing],
+    fresh: &Edit,
+) -> Result<(LocalRecord, Vec<(ChangeHash, Vec<Outgoing>)>), EditFailed> {
+    rebase::onto_item(item, local, unsent, fresh)
 }
 
 /// Edits a record on the phone: the record with its new bytes, and what to put into the outbox.
 ///
 /// # Errors
-/// If the patch does not fit the type or the record's bytes are damaged.
+/// If the patch does not fit the type, or the record itself is not here or damaged.
 pub fn edit(
     local: &LocalRecord,
     txn: TxnId,
     by: &Edit,
     patch: &Value,
 ) -> Result<(LocalRecord, Vec<Outgoing>), EditFailed> {
-    let _ = (local, txn, by, patch);
-    unimplemented!()
+    let mut record = local.load()?;
+    let changes = record.edit(by, patch)?;
+    let next = local.with(&record);
+    Ok((next, changes.into_iter().map(|change| local.outgoing(txn, change)).collect()))
 }
 
 /// Makes a record on the phone, as [`edit`].
@@ -174,16 +197,50 @@ pub fn create(
     by: &Edit,
     patch: &Value,
 ) -> Result<(LocalRecord, Vec<Outgoing>), EditFailed> {
-    let _ = (
+    let record = Record::new(record_type);
+    let local = LocalRecord {
         id,
         record_type,
-        txn,
-        by,
-        patch,
-        Change { hash: ChangeHash::from_bytes([0; 32]), bytes: Vec::new() },
-        Timestamp::ZERO,
-    );
-    unimplemented!()
+        epoch: 0,
+        snapshot: Some(record.save()),
+        heads: record.heads(),
+        synced_heads: Heads::default(),
+        projection: record.projection(),
+    };
+    edit(&local, txn, by, patch)
+}
+
+impl LocalRecord {
+    /// The record itself, to edit it or to show its conflicts.
+    ///
+    /// # Errors
+    /// If only the values are here, or the bytes are damaged.
+    pub fn load(&self) -> Result<Record, EditFailed> {
+        let snapshot = self.snapshot.as_ref().ok_or(EditFailed::NotHere)?;
+        Ok(Record::load(self.record_type, snapshot)?)
+    }
+
+    /// This row with the state of `record`.
+    fn with(&self, record: &Record) -> Self {
+        Self {
+            snapshot: Some(record.save()),
+            heads: record.heads(),
+            projection: record.projection(),
+            synced_heads: self.synced_heads.clone(),
+            ..*self
+        }
+    }
+
+    fn outgoing(&self, txn: TxnId, change: Change) -> Outgoing {
+        Outgoing {
+            txn,
+            doc: self.id,
+            record_type: self.record_type,
+            epoch: self.epoch,
+            hash: change.hash,
+            bytes: change.bytes,
+        }
+    }
 }
 
 /// Why the phone could not edit a record.

@@ -4,5 +4,7 @@
 pub mod api;
 pub mod bench;
 pub mod deployment;
+pub mod first_call;
 pub mod pbx;
+pub mod phone;
 pub mod process;

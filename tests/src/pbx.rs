@@ -72,10 +72,12 @@ impl PbxCall {
     /// Waits until `wanted` is true of the progress.
     pub async fn wait_for(&mut self, limit: Duration, wanted: impl Fn(&Progress) -> bool) -> Result<Progress> {
         let waiting = self.progress.wait_for(|progress| wanted(progress) || is_over(progress));
-        let reached = match tokio::time::timeout(limit, waiting).await {
-            Ok(reached) => reached.context("the PBX broke off")?.clone(),
-            Err(_) => bail!("the PBX waited {limit:?} in vain; its call is {:?}", *self.progress.borrow()),
+        let reached =
+            tokio::time::timeout(limit, waiting).await.map(|reached| reached.map(|progress| progress.clone()));
+        let Ok(reached) = reached else {
+            bail!("the PBX waited {limit:?} in vain; its call is {:?}", self.progress());
         };
+        let reached = reached.context("the PBX broke off")?;
         if !wanted(&reached) {
             bail!("the PBX's call went another way: {reached:?}");
         }

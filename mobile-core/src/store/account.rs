@@ -133,6 +133,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Forgets everything of the account before, and begins a new incarnation: the next account is another person's.
+    ///
+    /// # Errors
+    /// SQLite's failure, or [`StoreError::Unreadable`].
+    pub fn forget_account(&self, now: Timestamp, random: &mut Random) -> Result<(), StoreError> {
+        for table in ["records", "record_scopes", "scopes", "outbox", "inbox", "phone_index", "journal", "pushes"] {
+            self.0.execute(&format!("DELETE FROM {table}"), [])?;
+        }
+        self.0.execute("DELETE FROM ignored_numbers", [])?;
+        self.begin_incarnation(now, random).map(|_| ())
+    }
+
     /// Remembers that everything was synced at `now`.
     ///
     /// # Errors

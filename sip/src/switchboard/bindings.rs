@@ -70,6 +70,11 @@ impl Bindings {
         self.by_device.get(&device)
     }
 
+    /// How many devices are registered.
+    pub(super) fn len(&self) -> usize {
+        self.by_device.len()
+    }
+
     /// The registered devices of a user.
     pub(super) fn of_user(&self, tenant: TenantId, user: UserId) -> Vec<DeviceId> {
         self.by_user.get(&(tenant, user)).into_iter().flatten().copied().collect()

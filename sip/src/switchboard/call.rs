@@ -18,7 +18,7 @@ use callfield_domain::{
 };
 use callfield_domain::{Timestamp, UserId};
 
-use super::{Decision, DeclinePolicy, RingPlan, Settings, Wake, Why, WokenCallState};
+use super::{Decision, DeclinePolicy, Party, RingPlan, Settings, Wake, Why, WokenCallState};
 use branch::{Branch, BranchState};
 use ending::Ending;
 pub(super) use ending::Farewell;
@@ -31,8 +31,8 @@ const ABSENCE_LIMIT: Duration = Duration::from_secs(60);
 pub(super) enum Event {
     /// The shell decided; `bound` are the devices with a live connection that may be rung.
     Routed { decision: Decision, bound: Vec<DeviceId> },
-    /// A device is registered; `moved` if over another connection than the one it had.
-    Registered { device: DeviceId, moved: bool },
+    /// A device is registered.
+    Registered(DeviceId),
     /// The device's connection is gone.
     ConnectionLost(DeviceId),
     /// The device asked how the call stands: it is awake.
@@ -43,8 +43,6 @@ pub(super) enum Event {
     Answered(DeviceId),
     /// The device answered 3xx–6xx.
     Refused { device: DeviceId, status: u16 },
-    /// The INVITE got no response at all.
-    Unreached(DeviceId),
     /// No SDP offer could be made for the device.
     OfferFailed(DeviceId),
     /// The answer was passed on to the caller.
@@ -70,8 +68,6 @@ pub(super) enum Action {
     Wake(Wake),
     /// Send the device a new INVITE.
     Invite(DeviceId),
-    /// Send what is unanswered to the device again: it has another connection.
-    Repeat(DeviceId),
     /// Take the INVITE back; it was `elsewhere` if another device answered.
     Cancel { device: DeviceId, elsewhere: bool },
     /// End the dialog with a device that answered.
@@ -156,13 +152,12 @@ impl Call {
     pub(super) fn handle(&mut self, now: Timestamp, event: Event) {
         match event {
             Event::Routed { decision, bound } => self.route(now, decision, &bound),
-            Event::Registered { device, moved } => self.register(now, device, moved),
+            Event::Registered(device) => self.register(now, device),
             Event::ConnectionLost(device) => self.lose_connection(now, device),
             Event::StateAsked(device) => self.note_awake(now, device),
             Event::Progressed { device, rings } => self.progress(now, device, rings),
             Event::Answered(device) => self.answer(now, device),
             Event::Refused { device, status } => self.refuse(now, device, status),
-            Event::Unreached(device) => self.unreach(now, device),
             Event::OfferFailed(device) => self.fail_branch(now, device, 488),
             Event::Joined => self.join(),
             Event::JoinFailed => self.fail_join(now),
@@ -170,7 +165,7 @@ impl Call {
             Event::CallerHungUp => self.hang_up(now, None),
             Event::CallerLost => self.lose_caller(now),
             Event::DeviceHungUp(device) => self.hang_up(now, Some(device)),
-            Event::Persisted => self.finish(),
+            Event::Persisted => self.note_durable(now),
         }
     }
 
@@ -214,6 +209,7 @@ impl Call {
     }
 
     /// Whether nothing is left to do for this call.
+    #[cfg(test)]
     pub(super) fn is_gone(&self) -> bool {
         matches!(self.phase, Phase::Gone(_))
     }
@@ -226,6 +222,41 @@ impl Call {
     /// The device that answered.
     pub(super) fn winner(&self) -> Option<DeviceId> {
         self.winner.map(|(device, _)| device)
+    }
+
+    /// How the call stands for devices that did not answer it, once it is over.
+    pub(super) fn state_for_others(&self) -> WokenCallState {
+        match &self.phase {
+            Phase::Ending(ending) | Phase::Gone(ending) => ending.state_for_others(self.winner.is_some()),
+            Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_) | Phase::Talking { .. } => {
+                WokenCallState::Ringing
+            }
+        }
+    }
+
+    /// Whom the call rings, and as what.
+    pub(super) const fn plan(&self) -> Option<&RingPlan> {
+        self.plan.as_ref()
+    }
+
+    /// When it has rung long enough.
+    pub(super) const fn ring_ends_at(&self) -> Timestamp {
+        self.ring_ends_at
+    }
+
+    /// Whether the caller's SDP is being made.
+    pub(super) const fn is_joining(&self) -> bool {
+        matches!(self.phase, Phase::Joining(_))
+    }
+
+    /// Everybody under whose name the call can be found.
+    pub(super) fn parties(&self) -> Vec<Party> {
+        let plan = self.plan.iter();
+        plan.flat_map(|plan| {
+            let devices = plan.targets.iter().map(|target| Party::Device(target.device));
+            devices.chain([Party::User(plan.tenant, plan.user)])
+        })
+        .collect()
     }
 
     /// Whether the call is for a device of `user` of `tenant`, or for this device in particular.
@@ -241,7 +272,10 @@ impl Call {
             Phase::Ringing if self.branches.get(&device).is_some_and(Branch::is_over) => WokenCallState::Over,
             Phase::Ringing => WokenCallState::Ringing,
             Phase::Joining(winner) | Phase::Talking { device: winner, .. } => elsewhere_unless(*winner == device),
-            Phase::Ending(ending) | Phase::Gone(ending) => ending.woken_state(self.winner, device),
+            Phase::Ending(ending) | Phase::Gone(ending) => match self.winner {
+                Some((winner, _)) => elsewhere_unless(winner == device),
+                None => ending.state_for_others(false),
+            },
         }
     }
 
@@ -278,7 +312,7 @@ impl Call {
         self.actions.extend(self.facts(CallState::Ringing).map(Action::Changed));
     }
 
-    fn register(&mut self, now: Timestamp, device: DeviceId, moved: bool) {
+    fn register(&mut self, now: Timestamp, device: DeviceId) {
         if let Phase::Talking { device: talking, absent_since } = &mut self.phase
             && *talking == device
         {
@@ -287,9 +321,6 @@ impl Call {
         if self.phase == Phase::Ringing {
             self.mark(now, Milestone::Registered, Some(device), None);
             self.release(now, device);
-        }
-        if moved {
-            self.actions.push_back(Action::Repeat(device));
         }
     }
 
@@ -393,14 +424,6 @@ impl Call {
         branch.close(status);
         if self.phase == Phase::Ringing {
             self.end_if_hopeless(now);
-        }
-    }
-
-    /// The INVITE was never seen by the device, so its next registration may get another.
-    fn unreach(&mut self, now: Timestamp, device: DeviceId) {
-        let Some(branch) = self.branches.get_mut(&device) else { return };
-        if branch.reopen() {
-            self.push_what_is_due(now);
         }
     }
 

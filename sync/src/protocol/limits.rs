@@ -1,6 +1,5 @@
 //! The most of everything that is read from the wire, checked while it is read.
 
-use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Decoder, decode::Error};
 
 /// The longest request, in bytes after decompression (sync.md 4).
@@ -45,15 +44,6 @@ pub(super) fn at_most<'b, const MAX: usize, C, T: Decode<'b, C>>(
         values.push(T::decode(d, ctx)?);
     }
     Ok(values)
-}
-
-/// A byte string of at most `MAX` bytes.
-pub(super) fn short_bytes<const MAX: usize, C>(d: &mut Decoder<'_>, _: &mut C) -> Result<ByteVec, Error> {
-    let bytes = d.bytes()?;
-    if bytes.len() > MAX {
-        return Err(Error::message("longer than allowed"));
-    }
-    Ok(bytes.to_vec().into())
 }
 
 /// Text of at most `MAX` bytes.

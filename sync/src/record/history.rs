@@ -4,7 +4,7 @@ use automerge::{ReadDoc as _, legacy};
 use callfield_domain::Timestamp;
 use serde_json::Value;
 
-use super::{Record, ours, project, theirs};
+use super::{Record, merge_patch, ours, project, theirs};
 use crate::{Actor, Author, ChangeHash};
 
 /// A change that is in the record.
@@ -56,6 +56,13 @@ impl Record {
 
     pub(crate) fn operation_count(&self) -> u64 {
         self.doc.stats().num_ops
+    }
+
+    /// What a change did, as a patch: the values after it against those it built on.
+    pub(crate) fn patch_of(&self, hash: &ChangeHash) -> Option<Value> {
+        let deps = self.known(hash)?.deps.into_iter().collect();
+        let (before, after) = (self.at(&deps).ok()?, self.at(&[*hash].into_iter().collect()).ok()?);
+        Some(merge_patch(&before.projection(), &after.projection()))
     }
 
     /// This record and one change more; none if Automerge does not take it as the next one.

@@ -9,7 +9,7 @@ use crate::switchboard::Why;
 /// How far a device came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BranchState {
-    /// Not registered, or its INVITE provably went nowhere.
+    /// Not registered.
     Waiting,
     /// Its INVITE is out, nothing came back; from `silent_at` on the device is pushed too (`None`: already so).
     Invited { silent_at: Option<Timestamp> },
@@ -81,15 +81,6 @@ impl Branch {
     pub(super) const fn close(&mut self, status: u16) {
         self.state = BranchState::Over;
         self.refusal = Some(status);
-    }
-
-    /// Makes a branch wait again whose INVITE got no response; true if it was such a one.
-    pub(super) const fn reopen(&mut self) -> bool {
-        let was_silent = matches!(self.state, BranchState::Invited { .. });
-        if was_silent {
-            self.state = BranchState::Waiting;
-        }
-        was_silent
     }
 
     /// Notes that the push arrived: no further one is needed.

@@ -2,7 +2,7 @@
 
 use callfield_domain::{CallFacts, CallState, DeviceId, Direction, Milestone, Outcome, TenantId, Timestamp};
 
-use super::{Action, Branch, BranchState, Call, Phase, elsewhere_unless};
+use super::{Action, Branch, BranchState, Call, Phase};
 use crate::switchboard::WokenCallState;
 
 /// What the far end is told at last.
@@ -23,11 +23,11 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    pub(super) fn woken_state(self, winner: Option<(DeviceId, Timestamp)>, device: DeviceId) -> WokenCallState {
-        match (winner, self.outcome) {
-            (Some((winner, _)), _) => elsewhere_unless(winner == device),
-            (None, Outcome::Canceled) => WokenCallState::Cancelled,
-            (None, _) => WokenCallState::Over,
+    pub(super) const fn state_for_others(self, was_answered: bool) -> WokenCallState {
+        match self.outcome {
+            _ if was_answered => WokenCallState::AnsweredElsewhere,
+            Outcome::Canceled => WokenCallState::Cancelled,
+            _ => WokenCallState::Over,
         }
     }
 }
@@ -161,6 +161,13 @@ impl Call {
         match facts {
             Some(facts) => self.actions.push_back(Action::Persist(facts)),
             None => self.finish(),
+        }
+    }
+
+    pub(super) fn note_durable(&mut self, now: Timestamp) {
+        if let Phase::Ending(_) = self.phase {
+            self.mark(now, Milestone::Durable, None, None);
+            self.finish();
         }
     }
 

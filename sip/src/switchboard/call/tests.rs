@@ -63,7 +63,7 @@ impl Story {
     }
 
     fn register(&mut self, device: DeviceId) {
-        self.tell(Event::Registered { device, moved: false });
+        self.tell(Event::Registered(device));
     }
 
     /// Milliseconds after the INVITE at which a device was pushed, with the attempts.
@@ -154,9 +154,8 @@ fn a_silent_connection_is_pushed_after_two_seconds_and_not_invited_again() {
     story.run_until(2_000);
     assert_eq!(story.wakes(story.phone), [0]);
     assert_eq!(story.wakes(story.tablet), [0_u32; 0]);
-    story.tell(Event::Registered { device: story.phone, moved: true });
+    story.tell(Event::Registered(story.phone));
     assert_eq!(story.count(&Action::Invite(story.phone)), 1);
-    assert_eq!(story.count(&Action::Repeat(story.phone)), 1);
 }
 
 #[test]
@@ -164,14 +163,6 @@ fn a_connection_lost_before_any_response_is_pushed_at_once() {
     let mut story = Story::awake(DeclinePolicy::StopAll);
     story.tell(Event::ConnectionLost(story.phone));
     assert_eq!(story.wakes(story.phone), [0]);
-}
-
-#[test]
-fn an_invite_that_was_never_seen_may_be_sent_again() {
-    let mut story = Story::awake(DeclinePolicy::StopAll);
-    story.tell(Event::Unreached(story.phone));
-    story.register(story.phone);
-    assert_eq!(story.count(&Action::Invite(story.phone)), 2);
 }
 
 #[test]
@@ -307,7 +298,7 @@ fn a_phone_that_vanishes_during_the_call_ends_it_after_a_minute() {
     story.tell(Event::Joined);
     story.tell(Event::ConnectionLost(story.phone));
     story.run_until(30_000);
-    story.tell(Event::Registered { device: story.phone, moved: true });
+    story.tell(Event::Registered(story.phone));
     story.run_until(100_000);
     assert_eq!(story.outcome(), None);
     story.tell(Event::ConnectionLost(story.phone));

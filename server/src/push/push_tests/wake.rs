@@ -38,7 +38,7 @@ struct Phone {
 }
 
 impl House {
-    async fn new(db: Db) -> Self {
+    async fn with_one_company(db: Db) -> Self {
         let services = Services::start().await;
         let clock = Clock::System;
         let mut random = Random::new(Seed::from_number(3));
@@ -150,7 +150,7 @@ fn payload_of(push: &callfield_fakes::Push) -> WakePayload {
 
 db_test! {
     async fn a_wake_reaches_the_phone_which_alone_can_read_it(db: Db) {
-        let mut house = House::new(db).await;
+        let mut house = House::with_one_company(db).await;
         for service in [Service::Apns, Service::Fcm] {
             let phone = house.enrol(service).await;
             let call = house.wake(phone.device).await;
@@ -174,7 +174,7 @@ db_test! {
     }
 
     async fn the_outbox_keeps_what_became_of_a_wake(db: Db) {
-        let mut house = House::new(db).await;
+        let mut house = House::with_one_company(db).await;
         let phone = house.enrol(Service::Fcm).await;
         let call = house.wake(phone.device).await;
         assert!(matches!(house.ending().await.result, WakeResult::Accepted(_)));
@@ -192,7 +192,7 @@ db_test! {
     }
 
     async fn a_dead_token_is_marked_and_not_tried_again(db: Db) {
-        let mut house = House::new(db).await;
+        let mut house = House::with_one_company(db).await;
         for (service, reason) in [(Service::Apns, "apns: Unregistered (410)"), (Service::Fcm, "fcm: UNREGISTERED (404)")] {
             let phone = house.enrol(service).await;
             let found_out = house.app.now() + Duration::from_secs(1);
@@ -211,7 +211,7 @@ db_test! {
     }
 
     async fn what_is_older_than_the_registration_or_not_about_the_token_condemns_nothing(db: Db) {
-        let mut house = House::new(db).await;
+        let mut house = House::with_one_company(db).await;
         let reinstalled = house.enrol(Service::Apns).await;
         house.services.fakes.delivery.uninstall(&reinstalled.token, 1_000);
         let strangers = house.services.fakes.delivery.install(Service::Fcm, "another-project");
@@ -229,7 +229,7 @@ db_test! {
     }
 
     async fn what_cannot_be_sent_is_reported_at_once(db: Db) {
-        let mut house = House::new(db).await;
+        let mut house = House::with_one_company(db).await;
         let nobody = DeviceId::new(house.app.now(), &mut house.random);
         house.wake(nobody).await;
         assert_eq!(house.report().await.result, WakeResult::Failed("the device is unknown".to_owned()));
@@ -245,7 +245,7 @@ db_test! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wake_whose_ring_limit_is_over_is_not_sent() {
     let (db, _folder) = crate::db::testing::sqlite().await;
-    let mut house = House::new(db).await;
+    let mut house = House::with_one_company(db).await;
     let phone = house.enrol(Service::Fcm).await;
     let request = WakeRequest {
         tenant: house.tenant,
@@ -265,7 +265,7 @@ async fn a_wake_whose_ring_limit_is_over_is_not_sent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_wakes_are_on_their_way_at_the_same_time() {
     let (db, _folder) = crate::db::testing::sqlite().await;
-    let mut house = House::new(db).await;
+    let mut house = House::with_one_company(db).await;
     for service in [Service::Fcm, Service::Apns] {
         let (first, second) = (house.enrol(service).await, house.enrol(service).await);
         // The connection is proven and the access token bought: what follows are two wakes in the middle of a day.
@@ -284,7 +284,7 @@ async fn two_wakes_are_on_their_way_at_the_same_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_apns_does_not_slow_fcm() {
     let (db, _folder) = crate::db::testing::sqlite().await;
-    let mut house = House::new(db).await;
+    let mut house = House::with_one_company(db).await;
     let (iphone, android) = (house.enrol(Service::Apns).await, house.enrol(Service::Fcm).await);
     house.services.order(Service::Apns, vec![Fault::Slow { ms: 60_000 }; 10]);
     for _ in 0..10 {
@@ -299,7 +299,7 @@ async fn a_slow_apns_does_not_slow_fcm() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_is_not_configured_is_named() {
     let (db, _folder) = crate::db::testing::sqlite().await;
-    let house = House::new(db).await;
+    let house = House::with_one_company(db).await;
     let (edge, reports) = mpsc::channel(8);
     let (wakes, received) = mpsc::channel(8);
     let app = App::new(

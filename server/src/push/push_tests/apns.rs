@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callfield_domain::Timestamp;
-use callfield_fakes::{Delivery, FakeApns, Service};
+use callfield_fakes::{Delivery, FakeApns, Fault, Service};
 use serde_json::json;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -62,6 +62,8 @@ async fn many_pushes_on_a_cold_connection_all_arrive() {
     let services = Services::start().await;
     let client = client(&services, &Clock::System);
     let phone = services.install(Service::Apns);
+    // While the first is unanswered the service refuses every other stream.
+    services.order(Service::Apns, [Fault::Slow { ms: 200 }]);
     let mut pushes = Vec::new();
     for number in 0..20 {
         pushes.push(push(&client, &phone, number));
@@ -202,7 +204,7 @@ async fn a_push_is_noted_as_written_before_it_is_answered() {
     let services = Services::start().await;
     let client = client(&services, &Clock::System);
     let phone = services.install(Service::Apns);
-    services.order(Service::Apns, [callfield_fakes::Fault::Slow { ms: 60_000 }]);
+    services.order(Service::Apns, [Fault::Slow { ms: 60_000 }]);
     let written = Arc::new(Notify::new());
     let payload = json!({ "aps": {} });
     let environment = PushEnvironment::Production;
