@@ -11,8 +11,7 @@ pub(crate) mod shared;
 mod sync;
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::iter;
+use std::error::Error as _;
 use std::sync::Arc;
 
 use callfield_domain::{CallId, Random, RecordId, Timestamp, UserId};
@@ -89,8 +88,13 @@ pub enum SessionError {
 impl SessionError {
     /// The whole chain of causes in one line.
     pub fn reason(&self) -> String {
-        let causes = iter::successors(Some(self as &dyn Error), |error| error.source());
-        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+        let mut reason = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            reason = format!("{reason}: {error}");
+            cause = error.source();
+        }
+        reason
     }
 }
 
