@@ -182,14 +182,14 @@ impl Intake<'_> {
         let tx = self.tx;
         let local = tx.record(item.doc)?;
         let unsent = tx.outgoing_of(item.doc)?;
+        if let Some(local) = local.as_ref().filter(|local| phone::needs_replay(item, Some(local), &unsent)) {
+            self.replay(item, local, &unsent)?;
+            return Ok(scope.map_or(Ok(()), |scope| tx.enter_scope(scope, item.doc))?);
+        }
         match phone::merge(item, local.as_ref(), &unsent) {
             Merged::Store(record) => {
                 tx.put_record(&record)?;
                 self.round.received += 1;
-            }
-            Merged::Replay => {
-                let Some(local) = &local else { return Ok(()) };
-                self.replay(item, local, &unsent)?;
             }
             Merged::Unchanged => {}
             Merged::Want(want) => self.round.want.push(want),
