@@ -7,8 +7,9 @@ use callfield_domain::{CallFacts, CallId, Timestamp};
 
 use crate::schedule::ms;
 
-/// How long after a call's end a phone with a sound connection may still ring: the CANCEL is on its way.
-const CANCEL_TRAVEL_MS: u64 = 10_000;
+/// How long after a call's end a phone with a sound connection may still ring: the CANCEL is on its way, or the phone has
+/// no INVITE yet and asks every ten seconds.
+const CANCEL_TRAVEL_MS: u64 = 15_000;
 /// The longest any phone may ring.
 const RING_CAP_MS: u64 = 120_000;
 
@@ -68,6 +69,7 @@ pub struct Ledger {
     owned: BTreeSet<CallId>,
     ended: BTreeMap<CallId, Timestamp>,
     rows: BTreeMap<CallId, CallFacts>,
+    silent: BTreeSet<CallId>,
     connected: BTreeMap<CallId, BTreeSet<usize>>,
     invited: BTreeMap<(CallId, usize), BTreeSet<String>>,
     rings: BTreeMap<(CallId, usize), Ring>,
@@ -152,11 +154,18 @@ impl Ledger {
         self.rings.remove(&(call, phone));
     }
 
-    /// A phone has a new connection, or none.
-    pub fn note_connection(&mut self, phone: usize) {
+    /// A phone has no connection, or one that carries nothing: no CANCEL can reach it.
+    pub fn note_unreachable(&mut self, phone: usize) {
         let now = self.now;
         for ((_, _), ring) in self.rings.iter_mut().filter(|((_, ringing), _)| *ringing == phone) {
             ring.sound_since = now;
+        }
+    }
+
+    /// The edge says that no media flows any longer.
+    pub fn note_media_ended(&mut self, call: CallId) {
+        if !self.silent.insert(call) {
+            self.accuse(Invariant::OneRow, format!("the media of call {call} ended twice"));
         }
     }
 

@@ -59,8 +59,11 @@ async fn pump(socket: WebSocket, to_edge: &mpsc::Sender<Bytes>, mut frames: mpsc
                 last_heard = tokio::time::Instant::now();
                 let Some(Ok(message)) = heard else { break };
                 match heard_sip(message) {
-                    Heard::Sip(bytes) if to_edge.send(bytes).await.is_err() => break,
-                    Heard::Sip(_) | Heard::Nothing => continue,
+                    Heard::Sip(bytes) => match to_edge.send(bytes).await {
+                        Ok(()) => continue,
+                        Err(_) => break,
+                    },
+                    Heard::Nothing => continue,
                     Heard::End => break,
                 }
             }
