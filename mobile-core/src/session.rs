@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::sync::Arc;
 
+use callfield_domain::wake::PublicKey;
 use callfield_domain::{CallId, Random, RecordId, Timestamp, UserId};
 use serde::Serialize;
 use thiserror::Error;
@@ -172,6 +173,11 @@ impl Session {
             live_calls: calls.iter().filter(|(_, known)| live(known)).map(|(call, _)| *call).collect(),
             unsent,
         })
+    }
+
+    /// The key that wakes for this installation are sealed to.
+    pub fn public_key(&self) -> PublicKey {
+        self.shared.secret.public_key()
     }
 
     /// The clock that events are stamped with.
