@@ -1,0 +1,1 @@
+//! Stories of a phone, told in SIP.

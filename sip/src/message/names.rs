@@ -1,0 +1,56 @@
+//! Names of headers: compact forms, comparison, what a token is.
+
+/// The long name of a compact one-letter name; any other name is returned as it is.
+pub(super) fn long_name(name: &str) -> &str {
+    let [letter] = name.as_bytes() else { return name };
+    match letter.to_ascii_lowercase() {
+        b'a' => "Accept-Contact",
+        b'b' => "Referred-By",
+        b'c' => "Content-Type",
+        b'd' => "Request-Disposition",
+        b'e' => "Content-Encoding",
+        b'f' => "From",
+        b'i' => "Call-ID",
+        b'j' => "Reject-Contact",
+        b'k' => "Supported",
+        b'l' => "Content-Length",
+        b'm' => "Contact",
+        b'n' => "Identity-Info",
+        b'o' => "Event",
+        b'r' => "Refer-To",
+        b's' => "Subject",
+        b't' => "To",
+        b'u' => "Allow-Events",
+        b'v' => "Via",
+        b'x' => "Session-Expires",
+        b'y' => "Identity",
+        _ => name,
+    }
+}
+
+/// Whether two header names mean the same header: any case, long or compact.
+pub(super) fn is_same(left: &str, right: &str) -> bool {
+    long_name(left).eq_ignore_ascii_case(long_name(right))
+}
+
+/// Whether every byte is a token character and there is at least one (RFC 3261 §25.1).
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compact_name_is_its_long_name_in_any_case() {
+        assert!(is_same("v", "VIA"));
+        assert!(is_same("call-id", "I"));
+        assert!(!is_same("v", "Contact"));
+        assert!(!is_same("z", "Zone"));
+    }
+}

@@ -1,0 +1,472 @@
+//! One inbound call at the level of events: who is woken, who is invited, who wins, how it ends.
+//!
+//! No SIP is spoken here: the switchboard turns messages into [`Event`]s and [`Action`]s into messages. What must hold of
+//! every call is decided in this one place: a device is invited by one INVITE at a time and never again after it declined,
+//! failed or was cancelled; nobody is woken after the end; the outcome is set once; the far end hears of the end only
+//! when the row is durable.
+
+mod branch;
+mod ending;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use callfield_domain::{
+    CallFacts, CallId, CallState, DeviceId, Direction, Milestone, Outcome, TenantId, TimelineEvent,
+};
+use callfield_domain::{Timestamp, UserId};
+
+use super::{Decision, DeclinePolicy, Party, RingPlan, Settings, Wake, Why, WokenCallState};
+use branch::{Branch, BranchState};
+use ending::Ending;
+pub(super) use ending::Farewell;
+
+/// How long the device that answered may be without a connection before the call is ended.
+const ABSENCE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Something that happened to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The shell decided; `bound` are the devices with a live connection that may be rung.
+    Routed { decision: Decision, bound: Vec<DeviceId> },
+    /// A device is registered.
+    Registered(DeviceId),
+    /// The device's connection is gone.
+    ConnectionLost(DeviceId),
+    /// The device asked how the call stands: it is awake.
+    StateAsked(DeviceId),
+    /// The device answered the INVITE with a 1xx.
+    Progressed { device: DeviceId, rings: bool },
+    /// The device answered with 2xx.
+    Answered(DeviceId),
+    /// The device answered 3xx–6xx.
+    Refused { device: DeviceId, status: u16 },
+    /// No SDP offer could be made for the device.
+    OfferFailed(DeviceId),
+    /// The answer was passed on to the caller.
+    Joined,
+    /// The two ends have no codec in common.
+    JoinFailed,
+    /// The caller gave up before the answer.
+    CallerCancelled,
+    /// The caller hung up after the answer.
+    CallerHungUp,
+    /// The caller never acknowledged the answer, or cannot be reached.
+    CallerLost,
+    /// The device that answered hung up.
+    DeviceHungUp(DeviceId),
+    /// The row is on disk.
+    Persisted,
+}
+
+/// What is to be done for a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Push the device awake.
+    Wake(Wake),
+    /// Send the device a new INVITE.
+    Invite(DeviceId),
+    /// Take the INVITE back; it was `elsewhere` if another device answered.
+    Cancel { device: DeviceId, elsewhere: bool },
+    /// End the dialog with a device that answered.
+    HangUpDevice { device: DeviceId, elsewhere: bool },
+    /// Tell the caller that it rings (180) or waits (182).
+    Progress(u16),
+    /// Make the caller's answer from the device's.
+    Join(DeviceId),
+    /// Send BYE to the caller.
+    HangUpCaller,
+    /// Tell the shell that no media flows any more.
+    EndMedia,
+    /// Write the row.
+    Persist(CallFacts),
+    /// Show where the call stands.
+    Changed(CallFacts),
+    /// Put an entry on the timeline.
+    Timeline(TimelineEvent),
+    /// Answer what the far end still waits for; the call is then gone.
+    Finish(Farewell),
+}
+
+/// Where a call stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    /// The shell decides; a caller who gives up meanwhile is remembered so that the call still gets its row.
+    Routing { caller_gone: bool },
+    /// Waiting for a device.
+    Ringing,
+    /// A device answered, the caller's SDP is being made.
+    Joining(DeviceId),
+    /// Connected.
+    Talking { device: DeviceId, absent_since: Option<Timestamp> },
+    /// Over, but not yet durable.
+    Ending(Ending),
+    /// Over and durable.
+    Gone(Ending),
+}
+
+/// One inbound call.
+pub(super) struct Call {
+    id: CallId,
+    from: String,
+    to: String,
+    started_at: Timestamp,
+    ring_ends_at: Timestamp,
+    push_retries: Vec<Duration>,
+    silence_limit: Duration,
+    persist_limit: Duration,
+    phase: Phase,
+    plan: Option<RingPlan>,
+    branches: BTreeMap<DeviceId, Branch>,
+    progress: u16,
+    winner: Option<(DeviceId, Timestamp)>,
+    actions: VecDeque<Action>,
+}
+
+impl Call {
+    /// A call whose INVITE has just come.
+    pub(super) fn new(id: CallId, from: &str, to: &str, settings: &Settings, now: Timestamp) -> Self {
+        let mut call = Self {
+            id,
+            from: from.to_owned(),
+            to: to.to_owned(),
+            started_at: now,
+            ring_ends_at: now + settings.ring_limit.min(super::RING_CAP),
+            push_retries: settings.push_retries.clone(),
+            silence_limit: settings.silence_limit,
+            persist_limit: settings.persist_limit,
+            phase: Phase::Routing { caller_gone: false },
+            plan: None,
+            branches: BTreeMap::new(),
+            progress: 0,
+            winner: None,
+            actions: VecDeque::new(),
+        };
+        call.mark(now, Milestone::Invited, None, None);
+        call
+    }
+
+    /// Takes in what happened.
+    pub(super) fn handle(&mut self, now: Timestamp, event: Event) {
+        match event {
+            Event::Routed { decision, bound } => self.route(now, decision, &bound),
+            Event::Registered(device) => self.register(now, device),
+            Event::ConnectionLost(device) => self.lose_connection(now, device),
+            Event::StateAsked(device) => self.note_awake(now, device),
+            Event::Progressed { device, rings } => self.progress(now, device, rings),
+            Event::Answered(device) => self.answer(now, device),
+            Event::Refused { device, status } => self.refuse(now, device, status),
+            Event::OfferFailed(device) => self.fail_branch(now, device, 488),
+            Event::Joined => self.join(),
+            Event::JoinFailed => self.fail_join(now),
+            Event::CallerCancelled => self.cancel(now),
+            Event::CallerHungUp => self.hang_up(now, None),
+            Event::CallerLost => self.lose_caller(now),
+            Event::DeviceHungUp(device) => self.hang_up(now, Some(device)),
+            Event::Persisted => self.note_durable(now),
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub(super) fn handle_timeout(&mut self, now: Timestamp) {
+        match &self.phase {
+            Phase::Routing { .. } | Phase::Joining(_) if self.ring_ends_at <= now => {
+                self.end(now, Outcome::Failed, Farewell::Refuse(500));
+            }
+            Phase::Ringing if self.ring_ends_at <= now => self.give_up(now),
+            Phase::Ringing => self.push_what_is_due(now),
+            Phase::Talking { absent_since: Some(since), .. } if *since + ABSENCE_LIMIT <= now => {
+                self.mark(now, Milestone::HungUp, None, Some("device_lost"));
+                self.end(now, Outcome::Completed, Farewell::HangUp);
+            }
+            Phase::Ending(ending) if ending.overdue_at <= now => self.finish(),
+            Phase::Routing { .. } | Phase::Joining(_) | Phase::Talking { .. } | Phase::Ending(_) | Phase::Gone(_) => {}
+        }
+    }
+
+    /// The earliest deadline, and why.
+    pub(super) fn poll_timeout(&self) -> Option<(Timestamp, Why)> {
+        let ring_limit = (self.ring_ends_at, Why::RingLimit(self.id));
+        match &self.phase {
+            Phase::Routing { .. } | Phase::Joining(_) => Some(ring_limit),
+            Phase::Ringing => {
+                let pushes = self.branches.iter().filter_map(|(device, branch)| branch.deadline(self.id, *device));
+                pushes.chain([ring_limit]).min()
+            }
+            Phase::Talking { absent_since, .. } => {
+                absent_since.map(|at| (at + ABSENCE_LIMIT, Why::DeviceLost(self.id)))
+            }
+            Phase::Ending(ending) => Some((ending.overdue_at, Why::PersistLimit(self.id))),
+            Phase::Gone(_) => None,
+        }
+    }
+
+    /// The next thing to do.
+    pub(super) fn poll_output(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Whether nothing is left to do for this call.
+    #[cfg(test)]
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.phase, Phase::Gone(_))
+    }
+
+    /// Whose call it is, once the shell decided.
+    pub(super) fn owner(&self) -> Option<(TenantId, UserId)> {
+        self.plan.as_ref().map(|plan| (plan.tenant, plan.user))
+    }
+
+    /// The device that answered.
+    pub(super) fn winner(&self) -> Option<DeviceId> {
+        self.winner.map(|(device, _)| device)
+    }
+
+    /// How the call stands for devices that did not answer it, once it is over.
+    pub(super) fn state_for_others(&self) -> WokenCallState {
+        match &self.phase {
+            Phase::Ending(ending) | Phase::Gone(ending) => ending.state_for_others(self.winner.is_some()),
+            Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_) | Phase::Talking { .. } => {
+                WokenCallState::Ringing
+            }
+        }
+    }
+
+    /// Whom the call rings, and as what.
+    pub(super) const fn plan(&self) -> Option<&RingPlan> {
+        self.plan.as_ref()
+    }
+
+    /// When it has rung long enough.
+    pub(super) const fn ring_ends_at(&self) -> Timestamp {
+        self.ring_ends_at
+    }
+
+    /// Whether the caller's SDP is being made.
+    pub(super) const fn is_joining(&self) -> bool {
+        matches!(self.phase, Phase::Joining(_))
+    }
+
+    /// Everybody under whose name the call can be found.
+    pub(super) fn parties(&self) -> Vec<Party> {
+        let plan = self.plan.iter();
+        plan.flat_map(|plan| {
+            let devices = plan.targets.iter().map(|target| Party::Device(target.device));
+            devices.chain([Party::User(plan.tenant, plan.user)])
+        })
+        .collect()
+    }
+
+    /// Whether the call is for a device of `user` of `tenant`, or for this device in particular.
+    pub(super) fn concerns(&self, tenant: TenantId, user: UserId, device: DeviceId) -> bool {
+        let of_user = self.plan.as_ref().is_some_and(|plan| plan.tenant == tenant && plan.user == user);
+        of_user || self.branches.contains_key(&device)
+    }
+
+    /// How the call stands for a device that was woken for it.
+    pub(super) fn woken_state(&self, device: DeviceId) -> WokenCallState {
+        match &self.phase {
+            Phase::Routing { .. } => WokenCallState::Ringing,
+            Phase::Ringing if self.branches.get(&device).is_some_and(Branch::is_over) => WokenCallState::Over,
+            Phase::Ringing => WokenCallState::Ringing,
+            Phase::Joining(winner) | Phase::Talking { device: winner, .. } => {
+                elsewhere_unless(*winner == device, WokenCallState::Ringing)
+            }
+            Phase::Ending(ending) | Phase::Gone(ending) => match self.winner {
+                Some((winner, _)) => elsewhere_unless(winner == device, WokenCallState::Over),
+                None => ending.state_for_others(false),
+            },
+        }
+    }
+
+    fn route(&mut self, now: Timestamp, decision: Decision, bound: &[DeviceId]) {
+        let Phase::Routing { caller_gone } = self.phase else { return };
+        match decision {
+            Decision::Ring(plan) => self.ring(now, plan, bound, caller_gone),
+            Decision::Reject { status, outcome, tenant } => {
+                self.mark(now, Milestone::Routed, None, Some("rejected"));
+                let (outcome, status) = if caller_gone { (Outcome::Canceled, 487) } else { (outcome, status) };
+                self.end_unrung(now, outcome, status, tenant);
+            }
+        }
+    }
+
+    fn ring(&mut self, now: Timestamp, plan: RingPlan, bound: &[DeviceId], caller_gone: bool) {
+        self.mark(now, Milestone::Routed, None, Some(&plan.why));
+        self.branches = plan.targets.iter().map(|target| (target.device, Branch::new(target.has_push))).collect();
+        self.plan = Some(plan);
+        self.phase = Phase::Ringing;
+        if caller_gone {
+            return self.end(now, Outcome::Canceled, Farewell::Refuse(487));
+        }
+        if self.branches.is_empty() && bound.is_empty() {
+            return self.end(now, Outcome::MissedDeviceUnreachable, Farewell::Refuse(480));
+        }
+        for device in bound {
+            self.release(now, *device);
+        }
+        self.push_what_is_due(now);
+        if self.branches.values().all(Branch::is_waiting) {
+            self.tell_caller(182);
+        }
+        self.actions.extend(self.facts(CallState::Ringing).map(Action::Changed));
+    }
+
+    fn register(&mut self, now: Timestamp, device: DeviceId) {
+        if let Phase::Talking { device: talking, absent_since } = &mut self.phase
+            && *talking == device
+        {
+            *absent_since = None;
+        }
+        if self.phase == Phase::Ringing {
+            self.mark(now, Milestone::Registered, Some(device), None);
+            self.release(now, device);
+        }
+    }
+
+    /// Lets a waiting branch go; any other has had its INVITE.
+    fn release(&mut self, now: Timestamp, device: DeviceId) {
+        let branch = self.branches.entry(device).or_insert_with(|| Branch::new(false));
+        if branch.is_waiting() {
+            branch.state = BranchState::Invited { silent_at: Some(now + self.silence_limit) };
+            self.mark(now, Milestone::InviteForwarded, Some(device), None);
+            self.actions.push_back(Action::Invite(device));
+        }
+    }
+
+    fn lose_connection(&mut self, now: Timestamp, device: DeviceId) {
+        if let Phase::Talking { device: talking, absent_since } = &mut self.phase
+            && *talking == device
+        {
+            *absent_since = Some(now);
+        }
+        let Some(branch) = self.branches.get_mut(&device) else { return };
+        if let BranchState::Invited { silent_at } = &mut branch.state {
+            // The INVITE may be lost with the connection: push at once, the same INVITE goes out again on the next one.
+            *silent_at = None;
+            self.push_what_is_due(now);
+        }
+    }
+
+    fn note_awake(&mut self, now: Timestamp, device: DeviceId) {
+        self.mark(now, Milestone::StateAsked, Some(device), None);
+        if let Some(branch) = self.branches.get_mut(&device) {
+            branch.note_awake();
+        }
+    }
+
+    fn push_what_is_due(&mut self, now: Timestamp) {
+        let (Phase::Ringing, Some(plan)) = (&self.phase, &self.plan) else { return };
+        let due = self.branches.iter_mut().filter_map(|(device, branch)| {
+            let attempt = branch.push_if_due(now, &self.push_retries)?;
+            Some(Action::Wake(Wake {
+                tenant: plan.tenant,
+                call: self.id,
+                device: *device,
+                expires_at: self.ring_ends_at,
+                attempt,
+                from: plan.caller.clone(),
+                name: plan.caller_name.clone(),
+                why: plan.why.clone(),
+            }))
+        });
+        self.actions.extend(due);
+        if self.branches.values().any(Branch::was_pushed) {
+            self.tell_caller(180);
+        }
+    }
+
+    fn progress(&mut self, now: Timestamp, device: DeviceId, rings: bool) {
+        let Some(branch) = self.branches.get_mut(&device) else { return };
+        if !branch.note_progress(rings) || self.phase != Phase::Ringing {
+            return;
+        }
+        if rings {
+            self.mark(now, Milestone::DeviceRinging, Some(device), None);
+            self.tell_caller(180);
+        }
+    }
+
+    fn answer(&mut self, now: Timestamp, device: DeviceId) {
+        let branch = self.branches.entry(device).or_insert_with(|| Branch::new(false));
+        branch.state = BranchState::Over;
+        if self.phase != Phase::Ringing {
+            let elsewhere = self.winner.is_some_and(|(winner, _)| winner != device);
+            self.actions.push_back(Action::HangUpDevice { device, elsewhere });
+            return;
+        }
+        self.winner = Some((device, now));
+        self.phase = Phase::Joining(device);
+        self.mark(now, Milestone::Answered, Some(device), None);
+        self.actions.push_back(Action::Join(device));
+        self.cancel_branches(now, true);
+    }
+
+    fn refuse(&mut self, now: Timestamp, device: DeviceId, status: u16) {
+        if !matches!(status, 486 | 600 | 603) {
+            return self.fail_branch(now, device, status);
+        }
+        let Some(branch) = self.branches.get_mut(&device) else { return };
+        branch.close(status);
+        if self.phase != Phase::Ringing {
+            return;
+        }
+        self.mark(now, Milestone::Declined, Some(device), Some(if status == 486 { "busy" } else { "declined" }));
+        let stops_all = self.plan.as_ref().is_some_and(|plan| plan.decline == DeclinePolicy::StopAll);
+        if stops_all && status != 486 {
+            return self.end(now, Outcome::Rejected, Farewell::Refuse(603));
+        }
+        self.end_if_hopeless(now);
+    }
+
+    fn fail_branch(&mut self, now: Timestamp, device: DeviceId, status: u16) {
+        let Some(branch) = self.branches.get_mut(&device) else { return };
+        branch.close(status);
+        if self.phase == Phase::Ringing {
+            self.end_if_hopeless(now);
+        }
+    }
+
+    fn join(&mut self) {
+        let Phase::Joining(device) = self.phase else { return };
+        self.phase = Phase::Talking { device, absent_since: None };
+        self.actions.extend(self.facts(CallState::InProgress).map(Action::Changed));
+    }
+
+    fn tell_caller(&mut self, status: u16) {
+        // 180 outranks 182: who hears ringing must not be put back into a queue.
+        if self.progress != 180 && self.progress != status {
+            self.progress = status;
+            self.actions.push_back(Action::Progress(status));
+        }
+    }
+
+    fn mark(&mut self, at: Timestamp, milestone: Milestone, device: Option<DeviceId>, detail: Option<&str>) {
+        let event = TimelineEvent { at, milestone, device, detail: detail.map(str::to_owned) };
+        self.actions.push_back(Action::Timeline(event));
+    }
+
+    fn facts(&self, state: CallState) -> Option<CallFacts> {
+        let plan = self.plan.as_ref()?;
+        Some(CallFacts {
+            id: self.id,
+            tenant: plan.tenant,
+            direction: Direction::Inbound,
+            from: plan.caller.clone(),
+            to: plan.called.clone(),
+            user: Some(plan.user),
+            device: self.winner(),
+            state,
+            outcome: None,
+            started_at: self.started_at,
+            answered_at: self.winner.map(|(_, at)| at),
+            ended_at: None,
+        })
+    }
+}
+
+const fn elsewhere_unless(own: bool, state: WokenCallState) -> WokenCallState {
+    if own { state } else { WokenCallState::AnsweredElsewhere }
+}

@@ -1,0 +1,160 @@
+//! Reading a URI: where its parts lie.
+
+use super::{Scheme, Uri, UriError};
+use crate::message::Text;
+use crate::message::text::Span;
+
+pub(super) fn read(text: Text) -> Result<Uri, UriError> {
+    let whole = text.as_str();
+    if whole.len() > Uri::SIZE_LIMIT_BYTES {
+        return Err(UriError::Size);
+    }
+    if whole.bytes().any(|byte| byte <= b' ' || matches!(byte, b'<' | b'>' | b'"' | 0x7f)) {
+        return Err(UriError::Character);
+    }
+    let (scheme, rest) = read_scheme(whole)?;
+    let parts = match scheme {
+        Scheme::Sip | Scheme::Sips => read_sip(whole, rest)?,
+        Scheme::Tel => read_tel(whole, rest)?,
+        Scheme::Other => Parts { user: Span::of(whole, rest), ..Parts::default() },
+    };
+    let Parts { user, password, host, port, params, headers } = parts;
+    Ok(Uri { scheme, user, password, host, port, params, headers, text })
+}
+
+#[derive(Default)]
+struct Parts {
+    user: Span,
+    password: Option<Span>,
+    host: Span,
+    port: Option<u16>,
+    params: Span,
+    headers: Span,
+}
+
+fn read_scheme(whole: &str) -> Result<(Scheme, &str), UriError> {
+    let (name, rest) = whole.split_once(':').ok_or(UriError::Scheme)?;
+    let is_scheme = name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_scheme || rest.is_empty() {
+        return Err(UriError::Scheme);
+    }
+    let known = [("sip", Scheme::Sip), ("sips", Scheme::Sips), ("tel", Scheme::Tel)];
+    let scheme = known.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    Ok((scheme.map_or(Scheme::Other, |(_, scheme)| scheme), rest))
+}
+
+/// The user may hold `;`, `?` and `/`, so what stands before the first `@` is the user.
+fn read_sip(whole: &str, rest: &str) -> Result<Parts, UriError> {
+    let (userinfo, rest) = match rest.split_once('@') {
+        Some((userinfo, rest)) => (Some(userinfo), rest),
+        None => (None, rest),
+    };
+    let mut parts = Parts::default();
+    if let Some(userinfo) = userinfo {
+        let (user, password) = match userinfo.split_once(':') {
+            Some((user, password)) => (user, Some(password)),
+            None => (userinfo, None),
+        };
+        if user.is_empty() {
+            return Err(UriError::User);
+        }
+        parts.user = Span::of(whole, user);
+        parts.password = password.map(|password| Span::of(whole, password));
+    }
+    let end = rest.find([';', '?']).unwrap_or(rest.len());
+    let (host, port) = read_host_and_port(&rest[..end])?;
+    parts.host = Span::of(whole, host);
+    parts.port = port;
+    (parts.params, parts.headers) = read_tail(whole, &rest[end..]);
+    Ok(parts)
+}
+
+fn read_tel(whole: &str, rest: &str) -> Result<Parts, UriError> {
+    let end = rest.find(';').unwrap_or(rest.len());
+    if end == 0 {
+        return Err(UriError::User);
+    }
+    Ok(Parts { user: Span::of(whole, &rest[..end]), params: Span::of(whole, &rest[end..]), ..Parts::default() })
+}
+
+fn read_tail(whole: &str, tail: &str) -> (Span, Span) {
+    match tail.split_once('?') {
+        Some((params, headers)) => (Span::of(whole, params), Span::of(whole, headers)),
+        None => (Span::of(whole, tail), Span::default()),
+    }
+}
+
+/// Reads `host` or `host:port`; an IPv6 address stands in brackets.
+pub(crate) fn read_host_and_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
+    let (host, rest) = if text.starts_with('[') {
+        let end = text.find(']').ok_or(UriError::Host)? + 1;
+        text[1..end - 1].parse::<std::net::Ipv6Addr>().map_err(|_| UriError::Host)?;
+        text.split_at(end)
+    } else {
+        text.split_at(text.find(':').unwrap_or(text.len()))
+    };
+    let is_name = |host: &str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if host.is_empty() || !(host.starts_with('[') || is_name(host)) {
+        return Err(UriError::Host);
+    }
+    let port = match rest.strip_prefix(':') {
+        None if rest.is_empty() => None,
+        Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(digits.parse().map_err(|_| UriError::Port)?)
+        }
+        _ => return Err(UriError::Port),
+    };
+    Ok((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_sip_uri_are_found() {
+        let uri = Uri::parse("sips:al%20ice:pw@[2001:db8::1]:5061;transport=tcp;lr?Subject=a%20b&x=").unwrap();
+        assert_eq!(uri.scheme(), Scheme::Sips);
+        assert_eq!((uri.user(), uri.password()), (Some("al%20ice"), Some("pw")));
+        assert_eq!(uri.user_decoded().as_deref(), Some("al ice"));
+        assert_eq!((uri.host(), uri.port()), ("[2001:db8::1]", Some(5061)));
+        assert_eq!(uri.param("Transport"), Some("tcp"));
+        assert!(uri.params().has("lr"));
+        assert_eq!(uri.headers(), Some("Subject=a%20b&x="));
+    }
+
+    #[test]
+    fn the_user_may_hold_semicolons_hashes_and_stars() {
+        let uri = Uri::parse("sip:user;par=u%40example.net@example.com").unwrap();
+        assert_eq!((uri.user(), uri.host()), (Some("user;par=u%40example.net"), "example.com"));
+        let uri = Uri::parse("sip:#31#0123@host").unwrap();
+        assert_eq!((uri.user(), uri.host()), (Some("#31#0123"), "host"));
+    }
+
+    #[test]
+    fn tel_and_unknown_schemes_are_kept() {
+        let uri = Uri::parse("tel:+81-3-1234-5678;phone-context=example.com").unwrap();
+        assert_eq!((uri.scheme(), uri.user(), uri.host()), (Scheme::Tel, Some("+81-3-1234-5678"), ""));
+        assert_eq!(uri.param("phone-context"), Some("example.com"));
+        let uri = Uri::parse("soap.beep://192.0.2.103:3002").unwrap();
+        assert_eq!((uri.scheme(), uri.user()), (Scheme::Other, Some("//192.0.2.103:3002")));
+    }
+
+    #[test]
+    fn what_is_not_a_uri_says_why() {
+        let error = |text| Uri::parse(text).unwrap_err();
+        assert_eq!(error("alice"), UriError::Scheme);
+        assert_eq!(error("sip:"), UriError::Scheme);
+        assert_eq!(error("sip:a b@c"), UriError::Character);
+        assert_eq!(error("<sip:a@c>"), UriError::Character);
+        assert_eq!(error("sip:a@"), UriError::Host);
+        assert_eq!(error("sip:a@b@c"), UriError::Host);
+        assert_eq!(error("sip:a@[::1"), UriError::Host);
+        assert_eq!(error("sip:@c"), UriError::User);
+        assert_eq!(error("sip:a@c:"), UriError::Port);
+        assert_eq!(error("sip:a@c:65536"), UriError::Port);
+        assert_eq!(error("sip:a@c:+5"), UriError::Port);
+        assert_eq!(error(&format!("sip:{}@c", "a".repeat(9000))), UriError::Size);
+    }
+}

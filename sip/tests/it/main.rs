@@ -1,0 +1,7 @@
+//! The sip crate from outside: torture messages, mutants against a second reader, whole transactions.
+
+mod arbitrary;
+mod mutants;
+mod torture;
+mod torture_files;
+mod transaction_flows;
