@@ -46,7 +46,7 @@ fn a_stranger_on_the_protected_leg_neither_hears_nor_is_heard() {
         stage.run(1);
     }
     assert_eq!(stage.relay.target(Side::B), Some(address(PHONE)));
-    assert_eq!(stage.relay_events, []);
+    assert!(stage.relay_events.is_empty());
     assert!(stage.relay.statistics(Side::B).unauthentic >= 3900);
     assert!(stage.pbx.share_of(PHONE_HZ, 1500) > 0.95 && stage.phone.share_of(PBX_HZ, 1500) > 0.95);
 }
@@ -112,6 +112,8 @@ fn packets_of_one_stranger_that_do_not_follow_each_other_are_not_learned_from() 
     let mut relay = relay(&agree(Security::Plain), Latching::AnySource);
     for n in 0..50_u16 {
         assert_eq!(passed(&mut relay, address(STRANGER), 8, n * 1000..n * 1000 + 1), 0);
+    }
+    for n in 0..50_u16 {
         assert_eq!(passed(&mut relay, address(STRANGER), u32::from(n), n..n + 1), 0);
     }
     assert_eq!(relay.target(Side::A), Some(address(PBX)));
