@@ -170,9 +170,7 @@ impl Intake<'_> {
         let tx = self.tx;
         let local = tx.record(item.doc)?;
         let unsent = tx.outgoing_of(item.doc)?;
-        if let Some(local) = &local
-            && phone::needs_replay(item, Some(local), &unsent)
-        {
+        if let Some(local) = local.as_ref().filter(|local| phone::needs_replay(item, Some(local), &unsent)) {
             self.replay(item, local, &unsent)?;
             return Ok(scope.map_or(Ok(()), |scope| tx.enter_scope(scope, item.doc))?);
         }
