@@ -11,10 +11,10 @@ pub(crate) mod shared;
 mod sync;
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::iter;
+use std::error::Error as _;
 use std::sync::Arc;
 
+use callfield_domain::wake::PublicKey;
 use callfield_domain::{CallId, Random, RecordId, Timestamp, UserId};
 use serde::Serialize;
 use thiserror::Error;
@@ -89,8 +89,13 @@ pub enum SessionError {
 impl SessionError {
     /// The whole chain of causes in one line.
     pub fn reason(&self) -> String {
-        let causes = iter::successors(Some(self as &dyn Error), |error| error.source());
-        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+        let mut reason = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            reason = format!("{reason}: {error}");
+            cause = error.source();
+        }
+        reason
     }
 }
 
@@ -168,6 +173,11 @@ impl Session {
             live_calls: calls.iter().filter(|(_, known)| live(known)).map(|(call, _)| *call).collect(),
             unsent,
         })
+    }
+
+    /// The key that wakes for this installation are sealed to.
+    pub fn public_key(&self) -> PublicKey {
+        self.shared.secret.public_key()
     }
 
     /// The clock that events are stamped with.

@@ -21,6 +21,8 @@ mod word;
 mod writer;
 
 #[cfg(test)]
+mod call_tests;
+#[cfg(test)]
 mod schema_tests;
 #[cfg(test)]
 pub(crate) mod testing;

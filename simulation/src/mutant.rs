@@ -29,11 +29,15 @@ pub enum Mutant {
     RingTwice,
     /// A due deadline is not handled.
     SkipTimeout,
+    /// A device that talked is not told of the end.
+    SwallowBye,
+    /// The edge never learns that a row is durable, and does not mind.
+    ForgetNothing,
 }
 
 impl Mutant {
     /// Every planted bug.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::SwallowCancel,
         Self::RepeatInvite,
         Self::WakeAfterEnd,
@@ -43,6 +47,8 @@ impl Mutant {
         Self::ConnectLoser,
         Self::RingTwice,
         Self::SkipTimeout,
+        Self::SwallowBye,
+        Self::ForgetNothing,
     ];
 
     /// The invariant that finds it.
@@ -52,7 +58,9 @@ impl Mutant {
             Self::SwallowCancel => Some(Invariant::NoRingAfterEnd),
             Self::RepeatInvite => Some(Invariant::ReleasedOnce),
             Self::WakeAfterEnd => Some(Invariant::NoWakeAfterEnd),
-            Self::LoseRingLimit => Some(Invariant::ComesToRest),
+            Self::LoseRingLimit => Some(Invariant::RingLimit),
+            Self::SwallowBye => Some(Invariant::NoTalkAfterEnd),
+            Self::ForgetNothing => Some(Invariant::ComesToRest),
             Self::TwoRows => Some(Invariant::OneRow),
             Self::LieAboutRow => Some(Invariant::DurableFirst),
             Self::ConnectLoser => Some(Invariant::OneDevice),
@@ -67,6 +75,9 @@ impl Mutant {
             (Self::SwallowCancel, Output::Transmit { flow: Flow::Stream(_), bytes })
                 if bytes.starts_with(b"CANCEL") =>
             {
+                Vec::new()
+            }
+            (Self::SwallowBye, Output::Transmit { flow: Flow::Stream(_), bytes }) if bytes.starts_with(b"BYE") => {
                 Vec::new()
             }
             (Self::RepeatInvite, Output::Transmit { flow, bytes }) if is_invite_to_device(*flow, bytes) => {
@@ -101,7 +112,16 @@ impl Mutant {
 
     /// Whether the edge is left alone with this deadline.
     pub fn hides(self, why: Why) -> bool {
-        self == Self::LoseRingLimit && matches!(why, Why::RingLimit(_))
+        match self {
+            Self::LoseRingLimit => matches!(why, Why::RingLimit(_)),
+            Self::ForgetNothing => matches!(why, Why::PersistLimit(_)),
+            _ => false,
+        }
+    }
+
+    /// Whether there are deadlines that the edge is left alone with.
+    pub const fn hides_some(self) -> bool {
+        matches!(self, Self::LoseRingLimit | Self::ForgetNothing)
     }
 }
 

@@ -26,7 +26,9 @@ const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 /// When phones that are still in the foreground are put away.
 const BEDTIME_MS: u64 = 400_000;
 /// More steps than any world needs.
-const STEP_LIMIT: u64 = 60_000;
+const STEP_LIMIT: u64 = 20_000;
+/// When every world is at rest: calls are over, phones asleep, and what was remembered is forgotten.
+const REST_MS: u64 = 2_500_000;
 /// The SIP domain of the phones.
 const DOMAIN: &str = "phones.test";
 
@@ -265,6 +267,9 @@ impl World {
     fn check(&mut self) -> Result<(), Violation> {
         if self.steps > STEP_LIMIT {
             self.ledger.accuse(Invariant::ComesToRest, format!("still busy after {STEP_LIMIT} steps"));
+        }
+        if self.now > START + ms(REST_MS) {
+            self.ledger.accuse(Invariant::ComesToRest, "something still happens".to_owned());
         }
         for phone in 0..self.phones.len() {
             if !self.is_reachable(phone) {

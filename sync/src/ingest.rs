@@ -6,6 +6,7 @@
 mod chunk;
 mod columns;
 mod judge;
+mod outcome;
 mod reader;
 mod request;
 mod rules;
@@ -17,6 +18,7 @@ use callfield_domain::{RecordId, Timestamp, UserId};
 use serde_json::Value;
 
 use crate::protocol::{Correction, Push, TxnId, Verdict};
+use crate::record::Edit;
 use crate::schema::RecordType;
 use crate::{Actor, ChangeHash, DeviceKey, Heads};
 
@@ -201,4 +203,30 @@ pub fn touched(pushes: &[Push]) -> BTreeSet<RecordId> {
 /// Costs some milliseconds a record, and more when a change is hostile: run it where blocking is allowed.
 pub fn ingest(stored: &BTreeMap<RecordId, Stored>, pushes: &[Push], context: &Context) -> Ingested {
     request::ingest(stored, pushes, context)
+}
+
+/// A write that needs no judging: facts of a call, and whatever else the server itself knows. Every field may be
+/// written. None if nothing differs.
+///
+/// # Errors
+/// If the patch does not fit the type, or the stored bytes do not load.
+pub fn write(
+    id: RecordId,
+    record_type: RecordType,
+    stored: Option<&Stored>,
+    by: &Edit,
+    patch: &Value,
+) -> Result<Option<Outcome>, WriteError> {
+    outcome::write(id, record_type, stored, by, patch)
+}
+
+/// Why the server could not write a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The patch does not fit.
+    #[error(transparent)]
+    Patch(#[from] crate::record::EditError),
+    /// The stored bytes do not load, were erased, or are of another type.
+    #[error(transparent)]
+    Record(#[from] crate::record::RecordError),
 }

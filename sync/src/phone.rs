@@ -49,8 +49,14 @@ pub fn merge(item: &Item, local: Option<&LocalRecord>, unsent: &[Outgoing]) -> M
     merge::merge(item, local, unsent)
 }
 
-/// After [`Merged::Replay`]: the record on the server's new state, and the changes that replace those in the outbox.
-/// `fresh` must be an actor of a new incarnation.
+/// Whether an item cannot be merged because it does not hold what the unsent changes build on: the record was rebuilt
+/// in a new epoch, or the server was restored and lost them. Then [`replay`] comes instead of [`merge()`].
+pub fn needs_replay(item: &Item, local: Option<&LocalRecord>, unsent: &[Outgoing]) -> bool {
+    merge::needs_replay(item, local, unsent)
+}
+
+/// If [`needs_replay`]: the record on the server's new state, and the changes that replace those in the outbox.
+/// `fresh` must be an actor of a new incarnation; the device goes on with it.
 ///
 /// # Errors
 /// If the stored bytes or the item's do not load.

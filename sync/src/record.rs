@@ -175,6 +175,19 @@ impl Record {
         Ok(Self { record_type: self.record_type, doc })
     }
 
+    /// A new record with the same values and no history: what an epoch starts with (sync.md 8).
+    #[must_use]
+    pub fn rebuilt(&self, by: &Edit) -> Self {
+        let mut record = Self::new(self.record_type);
+        let known = self.record_type.fields().iter().map(|field| field.name);
+        let values = self.projection();
+        let values = known.filter_map(|name| Some((name.to_owned(), values.get(name)?.clone()))).collect();
+        if record.edit(by, &Value::Object(values)).is_err() {
+            unreachable!("ingest let no value in that does not fit its field");
+        }
+        record
+    }
+
     /// The changes that are not in the history of `heads`, in an order that can be applied. Heads it does not know
     /// count for nothing.
     pub fn changes_since(&self, heads: &Heads) -> Vec<Change> {

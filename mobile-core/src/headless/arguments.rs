@@ -188,7 +188,7 @@ pub(super) enum Ask {
 pub(super) struct EditArguments {
     /// The record.
     pub(super) id: RecordId,
-    /// `field=value`; a path into a group is joined by `/`; `mobile`, `office`, `home` add a phone number.
+    /// `field=value`; a path into a group is joined by `/` or `.`; `mobile`, `office`, `home` add a phone number.
     #[arg(required = true, value_name = "FIELD=VALUE")]
     pub(super) changes: Vec<String>,
     /// Do not send it at once.

@@ -16,7 +16,9 @@ pub(super) fn patch(changes: &[String], country: &str) -> anyhow::Result<Value> 
             let number = phone(path, value, country)?;
             put(&mut patch, &["phones", &number.0], number.1)?;
         } else {
-            put(&mut patch, &path.split('/').collect::<Vec<_>>(), read(value))?;
+            // The key of a mail address has dots in it.
+            let separator = if path.contains('/') { '/' } else { '.' };
+            put(&mut patch, &path.split(separator).collect::<Vec<_>>(), read(value))?;
         }
     }
     Ok(Value::Object(patch))
@@ -28,7 +30,7 @@ fn phone(kind: &str, raw: &str, country: &str) -> anyhow::Result<(String, Value)
     Ok((key, json!({ "raw": raw, "type": kind })))
 }
 
-/// Nothing clears the field; true, false and whole numbers are themselves; all else is text.
+/// Nothing clears the field; true and false are themselves; all else is text.
 fn read(value: &str) -> Value {
     match value {
         "" => Value::Null,
@@ -63,7 +65,7 @@ mod tests {
 
     #[test]
     fn fields_groups_and_numbers_become_one_patch() {
-        let patch = patched(&["title=部長", "address/city=Kyoto", "address/zip=", "mobile=090-1234-5678"]).unwrap();
+        let patch = patched(&["title=部長", "address/city=Kyoto", "address.zip=", "mobile=090-1234-5678"]).unwrap();
         assert_eq!(
             patch,
             json!({ "title": "部長", "address": { "city": "Kyoto", "zip": null },

@@ -69,13 +69,13 @@ enum Then {
 /// Hands every push to the core; over and over, since the channel is lost with the network.
 async fn listen(session: Session, mut channel: PushChannel, output: Output) {
     let say = |name: &str, fields: Value| output.said(session.clock().now(), name, fields);
-    let mut is_told = false;
+    let (mut is_first, mut is_told) = (true, false);
     loop {
         session.network().until_on().await;
         match channel.listen(session.network()).await {
             Ok(stream) => {
-                say("waiting", json!({}));
-                is_told = false;
+                say(if is_first { "asleep" } else { "push_channel_back" }, json!({}));
+                (is_first, is_told) = (false, false);
                 hand_over(&session, &mut channel, stream).await;
             }
             Err(ChannelError::Refused(status)) => {

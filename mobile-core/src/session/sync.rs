@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use callfield_domain::{RecordId, Timestamp};
+use callfield_domain::{Random, RecordId, Timestamp};
 use callfield_sync::phone::{self, InboxEntry, LocalRecord, Merged, Outgoing, Settled};
-use callfield_sync::protocol::{Budget, Item, Page, Request, Response, VerdictCode, Want};
+use callfield_sync::protocol::{Budget, Item, Request, Response, VerdictCode, Want};
 use callfield_sync::record::Edit;
-use callfield_sync::{Actor, Author};
+use callfield_sync::{Actor, Author, ChangeHash};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,7 @@ use super::{Session, SessionError, SyncReason};
 use crate::events::Event;
 use crate::store::{StoreError, Tx};
 use crate::transport::ApiError;
+use crate::writer::WriteError;
 
 /// More rounds than a full download of the largest tenant takes; a server that never ends is left alone.
 const ROUNDS_MAX: u32 = 10_000;
@@ -101,11 +102,9 @@ impl Session {
     fn take(&self, asked: &Asked, response: &Response) -> Result<Round, SessionError> {
         let now = self.shared.clock.now();
         let mut round = self.shared.write(|tx, random| {
-            let settled = settle(tx, asked, response, |tx| {
-                let is_refused = response.verdicts.iter().any(|verdict| !is_taken(verdict.code));
-                let install = tx.install(now, random)?;
-                if is_refused { tx.begin_incarnation(now, random) } else { Ok(install.actor) }
-            })?;
+            let is_refused = response.verdicts.iter().any(|verdict| !is_taken(verdict.code));
+            let actor = if is_refused { tx.begin_incarnation(now, random)? } else { tx.install(now, random)?.actor };
+            let settled = settle(tx, asked, response, &fresh(tx, actor, now)?)?;
             for scope in &response.scopes_added {
                 tx.add_scope(scope)?;
             }
@@ -113,11 +112,16 @@ impl Session {
             Ok::<_, SessionError>(Round { sent: taken(response), received: 0, want: settled.want })
         })?;
         for page in &response.pages {
-            self.shared.store.write(|tx| take_page(tx, page, &mut round))?;
+            self.shared.write::<_, SessionError>(|tx, random| {
+                let mut intake = Intake { tx, random, now, round: &mut round };
+                page.docs.iter().try_for_each(|item| intake.take(Some(&page.scope), item))?;
+                Ok(tx.put_cursor(&page.scope, &page.next)?)
+            })?;
         }
-        self.shared.store.write::<_, StoreError>(|tx| {
-            response.wanted.iter().try_for_each(|item| take_item(tx, None, item, &mut round))?;
-            response.scopes_removed.iter().try_for_each(|scope| tx.purge_scope(scope))
+        self.shared.write::<_, SessionError>(|tx, random| {
+            let mut intake = Intake { tx, random, now, round: &mut round };
+            response.wanted.iter().try_for_each(|item| intake.take(None, item))?;
+            Ok(response.scopes_removed.iter().try_for_each(|scope| tx.purge_scope(scope))?)
         })?;
         Ok(round)
     }
@@ -134,20 +138,17 @@ struct Round {
     want: Vec<Want>,
 }
 
-fn settle(
-    tx: &Tx<'_>,
-    asked: &Asked,
-    response: &Response,
-    actor: impl FnOnce(&Tx<'_>) -> Result<Actor, StoreError>,
-) -> Result<Settled, SessionError> {
+fn fresh(tx: &Tx<'_>, actor: Actor, now: Timestamp) -> Result<Edit, SessionError> {
     let account = tx.account()?.ok_or(SessionError::NotEnrolled)?;
+    Ok(Edit { actor, author: Author::User(account.user), claimed_at: now })
+}
+
+fn settle(tx: &Tx<'_>, asked: &Asked, response: &Response, fresh: &Edit) -> Result<Settled, StoreError> {
     let mut records: BTreeMap<RecordId, LocalRecord> = BTreeMap::new();
     for id in phone::touched(response, &asked.outbox) {
         records.extend(tx.record(id)?.map(|record| (id, record)));
     }
-    let claimed_at = Timestamp::from_millis(response.server_time);
-    let fresh = Edit { actor: actor(tx)?, author: Author::User(account.user), claimed_at };
-    Ok(phone::settle(response, &asked.outbox, &records, &fresh))
+    Ok(phone::settle(response, &asked.outbox, &records, fresh))
 }
 
 fn keep_settled(tx: &Tx<'_>, settled: &Settled, now: Timestamp) -> Result<(), StoreError> {
@@ -157,35 +158,58 @@ fn keep_settled(tx: &Tx<'_>, settled: &Settled, now: Timestamp) -> Result<(), St
     for hash in &settled.done {
         tx.remove_outgoing(hash)?;
     }
-    for (hash, changes) in &settled.replaced {
-        tx.remove_outgoing(hash)?;
-        tx.add_outgoing(changes)?;
-    }
+    replace(tx, &settled.replaced)?;
     settled.inbox.iter().try_for_each(|entry: &InboxEntry| tx.add_card(entry, now))
 }
 
-fn take_page(tx: &Tx<'_>, page: &Page, round: &mut Round) -> Result<(), StoreError> {
-    page.docs.iter().try_for_each(|item| take_item(tx, Some(&page.scope), item, round))?;
-    tx.put_cursor(&page.scope, &page.next)
+fn replace(tx: &Tx<'_>, replaced: &[(ChangeHash, Vec<Outgoing>)]) -> Result<(), StoreError> {
+    replaced.iter().try_for_each(|(hash, changes)| {
+        tx.remove_outgoing(hash)?;
+        tx.add_outgoing(changes)
+    })
 }
 
-fn take_item(tx: &Tx<'_>, scope: Option<&str>, item: &Item, round: &mut Round) -> Result<(), StoreError> {
-    let local = tx.record(item.doc)?;
-    let unsent = tx.outgoing_of(item.doc)?;
-    match phone::merge(item, local.as_ref(), &unsent) {
-        Merged::Store(record) => {
-            tx.put_record(&record)?;
-            round.received += 1;
+/// Takes what the server sent of records into the store.
+struct Intake<'a> {
+    tx: &'a Tx<'a>,
+    random: &'a mut Random,
+    now: Timestamp,
+    round: &'a mut Round,
+}
+
+impl Intake<'_> {
+    fn take(&mut self, scope: Option<&str>, item: &Item) -> Result<(), SessionError> {
+        let tx = self.tx;
+        let local = tx.record(item.doc)?;
+        let unsent = tx.outgoing_of(item.doc)?;
+        if let Some(local) = local.as_ref().filter(|local| phone::needs_replay(item, Some(local), &unsent)) {
+            self.replay(item, local, &unsent)?;
+            return Ok(scope.map_or(Ok(()), |scope| tx.enter_scope(scope, item.doc))?);
         }
-        Merged::Unchanged => {}
-        Merged::Want(want) => {
-            round.want.push(want);
+        match phone::merge(item, local.as_ref(), &unsent) {
+            Merged::Store(record) => {
+                tx.put_record(&record)?;
+                self.round.received += 1;
+            }
+            Merged::Unchanged => {}
+            Merged::Want(want) => self.round.want.push(want),
+            Merged::Leave => return Ok(scope.map_or(Ok(()), |scope| tx.leave_scope(scope, item.doc))?),
+            Merged::Erase => return Ok(tx.erase_record(item.doc)?),
+            Merged::Skip => return Ok(()),
         }
-        Merged::Leave => return scope.map_or(Ok(()), |scope| tx.leave_scope(scope, item.doc)),
-        Merged::Erase => return tx.erase_record(item.doc),
-        Merged::Skip => return Ok(()),
+        Ok(scope.map_or(Ok(()), |scope| tx.enter_scope(scope, item.doc))?)
     }
-    scope.map_or(Ok(()), |scope| tx.enter_scope(scope, item.doc))
+
+    /// The server lost what the unsent changes build on: they are written again on what it has.
+    fn replay(&mut self, item: &Item, local: &LocalRecord, unsent: &[Outgoing]) -> Result<(), SessionError> {
+        let actor = self.tx.begin_incarnation(self.now, self.random)?;
+        let fresh = fresh(self.tx, actor, self.now)?;
+        let replayed = phone::replay(item, local, unsent, &fresh).map_err(WriteError::from)?;
+        self.tx.put_record(&replayed.record)?;
+        replace(self.tx, &replayed.replaced)?;
+        self.round.received += 1;
+        Ok(())
+    }
 }
 
 const fn is_taken(code: VerdictCode) -> bool {

@@ -23,7 +23,9 @@ impl World {
     }
 
     pub(super) fn edge_deadline(&self) -> Option<Timestamp> {
-        self.switchboard.poll_timeout().filter(|(_, why)| !self.mutant.hides(*why)).map(|(at, _)| at)
+        let deadline = self.switchboard.poll_timeout().filter(|(_, why)| !self.mutant.hides(*why)).map(|(at, _)| at);
+        // Behind a hidden deadline others have waited.
+        if self.mutant.hides_some() { deadline.map(|at| at.max(self.now)) } else { deadline }
     }
 
     pub(super) fn time_edge(&mut self) {
@@ -55,6 +57,7 @@ impl World {
                 let sdp = (!self.random.chance(3)).then(|| Bytes::from_static(b"v=edge\r\n"));
                 self.answer_edge(0, 20, Input::CallerAnswer { call, sdp });
             }
+            Output::CallChanged(facts) if facts.answered_at.is_some() => self.ledger.note_settled(facts.id),
             Output::CallerAccepted { .. } | Output::CallChanged(_) => {}
             Output::MediaEnded { call } => self.ledger.note_media_ended(call),
             Output::Wake(wake) => self.push(wake),
@@ -74,6 +77,7 @@ impl World {
             self.calls[caller] = Some(call);
         }
         let decision = if self.random.chance(3) {
+            self.ledger.note_settled(call);
             Decision::Reject { status: 403, outcome: Outcome::Blocked, tenant: None }
         } else if question.to != COMPANY {
             self.ledger.note_owned(call);
@@ -122,7 +126,9 @@ impl World {
     pub(super) fn write_row(&mut self, facts: CallFacts) {
         let call = facts.id;
         self.ledger.note_row(facts);
-        self.tell_edge(Input::Persisted { call });
+        if self.mutant != Mutant::ForgetNothing {
+            self.tell_edge(Input::Persisted { call });
+        }
     }
 
     fn push(&mut self, wake: Wake) {

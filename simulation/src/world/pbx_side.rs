@@ -15,7 +15,7 @@ impl World {
         self.trace.add(self.now, "pbx", &format!("caller {caller} dials"));
         self.pbx.dial(self.now, caller, to, is_late_offer);
         // Some wait longer than any ring limit.
-        let patience = if self.random.chance(40) { self.soon(500, 40_000) } else { self.soon(60_000, 150_000) };
+        let patience = if self.random.chance(40) { self.soon(500, 40_000) } else { self.soon(60_000, 300_000) };
         self.schedule.at(patience, Event::CallerGivesUp(caller));
         self.drain_pbx();
     }

@@ -53,7 +53,7 @@ impl World {
             Output::Ended { call, reason } => {
                 let what = format!("ends {}: {reason:?}", self.name_of(call));
                 self.trace.add(self.now, format!("phone {phone}"), &what);
-                self.ledger.note_silent(call, phone);
+                self.ledger.note_done(call, phone);
             }
         }
     }

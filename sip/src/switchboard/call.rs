@@ -271,9 +271,11 @@ impl Call {
             Phase::Routing { .. } => WokenCallState::Ringing,
             Phase::Ringing if self.branches.get(&device).is_some_and(Branch::is_over) => WokenCallState::Over,
             Phase::Ringing => WokenCallState::Ringing,
-            Phase::Joining(winner) | Phase::Talking { device: winner, .. } => elsewhere_unless(*winner == device),
+            Phase::Joining(winner) | Phase::Talking { device: winner, .. } => {
+                elsewhere_unless(*winner == device, WokenCallState::Ringing)
+            }
             Phase::Ending(ending) | Phase::Gone(ending) => match self.winner {
-                Some((winner, _)) => elsewhere_unless(winner == device),
+                Some((winner, _)) => elsewhere_unless(winner == device, WokenCallState::Over),
                 None => ending.state_for_others(false),
             },
         }
@@ -465,6 +467,6 @@ impl Call {
     }
 }
 
-const fn elsewhere_unless(own: bool) -> WokenCallState {
-    if own { WokenCallState::Over } else { WokenCallState::AnsweredElsewhere }
+const fn elsewhere_unless(own: bool, state: WokenCallState) -> WokenCallState {
+    if own { state } else { WokenCallState::AnsweredElsewhere }
 }

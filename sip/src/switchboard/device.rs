@@ -110,7 +110,7 @@ impl Switchboard {
             }
             Some(Answer::Answered(sdp)) => self.take_2xx(now, device, call, sdp),
             Some(Answer::Repeated) => {
-                let ack = leg.ack(&self.edge, false, &mut self.random);
+                let ack = leg.ack(&self.edge, None, &mut self.random);
                 self.transmit_to(device, ack);
             }
             Some(Answer::Refused(status)) => {

@@ -8,7 +8,7 @@ use super::caller::address_of;
 use super::memory::Remembered;
 use super::outer::{ALLOW, OuterLeg, reason};
 use super::{Alarm, Decision, Output, Party, Switchboard, Why};
-use crate::extension::CALL_HEADER;
+use crate::extension::{CALL_HEADER, Ending};
 use crate::message::{Message, Method, NameAddr, RequestBuilder};
 use crate::transaction::Input as Layer;
 use crate::uri::Uri;
@@ -134,7 +134,7 @@ impl Switchboard {
 
     fn ask_for_answer(&mut self, device: DeviceId, call: CallId) {
         let Some(leg) = self.inner.leg(device, call) else { return };
-        let ack = leg.ack(&self.edge, false, &mut self.random);
+        let ack = leg.ack(&self.edge, None, &mut self.random);
         let device_sdp = std::mem::take(&mut leg.sdp);
         self.transmit_to(device, ack);
         self.outputs.push_back(Output::AnswerWanted { call, device, device_sdp });
@@ -153,9 +153,11 @@ impl Switchboard {
     /// Ends the dialog with a device that answered: ACK, if none went out, then BYE.
     pub(super) fn hang_up_device(&mut self, now: Timestamp, device: DeviceId, call: CallId, elsewhere: bool) {
         let Some(leg) = self.inner.leg(device, call) else { return };
-        let elsewhere = elsewhere || leg.was_elsewhere();
-        let ack = if leg.is_acknowledged() { None } else { leg.ack(&self.edge, elsewhere, &mut self.random) };
-        let bye = leg.bye(now, &self.edge, elsewhere, &mut self.random);
+        let was_joined = leg.is_acknowledged();
+        let too_late = if elsewhere || leg.was_elsewhere() { Ending::Elsewhere } else { Ending::Over };
+        let ending = (!was_joined).then_some(too_late);
+        let ack = if was_joined { None } else { leg.ack(&self.edge, ending, &mut self.random) };
+        let bye = leg.bye(now, &self.edge, ending, &mut self.random);
         self.watch_inner(device, call);
         self.transmit_to(device, ack);
         self.transmit_to(device, bye);

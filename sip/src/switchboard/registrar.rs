@@ -7,7 +7,7 @@ use callfield_domain::{CallId, Timestamp};
 use super::bindings::{Binding, Bound};
 use super::call::Event;
 use super::{ConnectionId, DeviceIdentity, Output, Party, Switchboard};
-use crate::extension::{STATE_HEADER, call_of};
+use crate::extension::{STATE_HEADER, calls_of, state_value};
 use crate::message::{Message, NameAddr};
 
 /// The shortest registration; a shorter wish is answered 423.
@@ -98,7 +98,7 @@ impl Switchboard {
         }
     }
 
-    /// 200 with what is registered, and with how the call stands that the device was woken for.
+    /// 200 with what is registered, and with how the calls stand that the device knows of.
     fn confirm(&mut self, now: Timestamp, connection: ConnectionId, identity: DeviceIdentity, request: &Message) {
         let mut start = request.response(200, "OK").to_tag(&self.random.token(16));
         if let Some(binding) = self.bindings.binding(identity.device) {
@@ -107,8 +107,8 @@ impl Switchboard {
             let contact = format!("<{}>;+sip.instance={instance};reg-id=1;expires={left_s}", binding.contact);
             start = start.header("Contact", contact);
         }
-        if let Some(call) = call_of(request) {
-            start = start.header(STATE_HEADER, self.state_for(identity, call).word());
+        for call in calls_of(request) {
+            start = start.header(STATE_HEADER, state_value(call, self.state_for(identity, call)));
         }
         let response = start.header("Supported", "outbound").build();
         self.transmit(connection, &response);

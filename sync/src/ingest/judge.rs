@@ -40,46 +40,55 @@ pub(super) struct Judged {
     pub(super) judgements: Vec<Judgement>,
 }
 
-/// How often the record is saved and loaded again while it takes changes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verify {
-    AtTheEnd,
-    EachChange,
-}
-
 /// Judges `incoming` in order. What is `withheld` gets its judgement without being looked at.
+///
+/// The record is saved and loaded again once. If that fails, a change no honest device makes is among them: it is
+/// found by halving, and everything behind it waits, so that hostile requests cost little more than others.
 pub(super) fn judge(
     stored: &Record,
     incoming: &[Incoming<'_>],
     withheld: &BTreeMap<ChangeHash, Judgement>,
     context: &Context,
 ) -> Judged {
-    let quick = run(stored, incoming, withheld, context, Verify::AtTheEnd);
-    if is_sound(stored, &quick.0, &quick.1) {
-        return Judged { record: quick.0, judgements: quick.2 };
+    let sound = |count: usize| run(stored, &incoming[..count], withheld, context);
+    if let Some(judged) = sound(incoming.len()) {
+        return judged;
     }
-    let (record, _, judgements) = run(stored, incoming, withheld, context, Verify::EachChange);
-    Judged { record, judgements }
+    let (mut best, mut good, mut bad) = (Judged { record: stored.clone(), judgements: Vec::new() }, 0, incoming.len());
+    while bad - good > 1 {
+        let middle = usize::midpoint(good, bad);
+        match sound(middle) {
+            Some(judged) => (best, good) = (judged, middle),
+            None => bad = middle,
+        }
+    }
+    let culprit = incoming[good].hash;
+    best.judgements.push(Judgement::Rejected(Rejection::Unsound));
+    for later in &incoming[bad..] {
+        let is_known = stored.has(&later.hash);
+        best.judgements.push(if is_known { Judgement::Duplicate } else { Judgement::BlockedBy(culprit) });
+    }
+    best
 }
 
+/// Judges all of them; none if the record they lead to is not sound.
 fn run(
     stored: &Record,
     incoming: &[Incoming<'_>],
     withheld: &BTreeMap<ChangeHash, Judgement>,
     context: &Context,
-    verify: Verify,
-) -> (Record, BTreeSet<&'static str>, Vec<Judgement>) {
-    let mut state = State { record: stored.clone(), fields: BTreeSet::new(), refused: BTreeMap::new() };
-    let mut judgements = Vec::new();
-    for change in incoming {
-        let judgement = match withheld.get(&change.hash) {
-            Some(judgement) => *judgement,
-            None => state.take(change, context, verify),
-        };
-        state.remember(change.hash, judgement);
-        judgements.push(judgement);
-    }
-    (state.record, state.fields, judgements)
+) -> Option<Judged> {
+    let judged = guarded(|| {
+        let mut state = State::new(stored.clone());
+        let mut judgements = Vec::new();
+        for change in incoming {
+            let judgement = withheld.get(&change.hash).copied().unwrap_or_else(|| state.take(change, context));
+            state.remember(change.hash, judgement);
+            judgements.push(judgement);
+        }
+        is_sound(stored, &state.record, &state.fields).then_some(Judged { record: state.record, judgements })
+    });
+    judged.ok().flatten()
 }
 
 /// The record loads again as the same record, and only fields that were written have other values.
@@ -87,21 +96,19 @@ fn is_sound(before: &Record, after: &Record, fields: &BTreeSet<&'static str>) ->
     if before.heads() == after.heads() {
         return true;
     }
-    let checked = guarded(|| {
-        let bytes = after.save();
-        let Ok(loaded) = Record::load(after.record_type(), &bytes) else {
-            return false;
-        };
-        let projection = after.projection();
-        let patch = merge_patch(&before.projection(), &projection);
-        let is_only_written = patch.as_object().is_some_and(|map| map.keys().all(|key| fields.contains(key.as_str())));
-        loaded.heads() == after.heads() && loaded.projection() == projection && is_only_written
-    });
-    checked == Ok(true)
+    let Ok(loaded) = Record::load(after.record_type(), &after.save()) else {
+        return false;
+    };
+    let projection = after.projection();
+    let patch = merge_patch(&before.projection(), &projection);
+    let is_only_written = patch.as_object().is_some_and(|map| map.keys().all(|key| fields.contains(key.as_str())));
+    loaded.heads() == after.heads() && loaded.projection() == projection && is_only_written
 }
 
 struct State {
     record: Record,
+    /// Every actor in it, with the number of its last change.
+    actors: BTreeMap<Vec<u8>, u64>,
     /// Every field written so far.
     fields: BTreeSet<&'static str>,
     /// What was not taken and blocks its descendants, with the change at the root of it.
@@ -109,6 +116,10 @@ struct State {
 }
 
 impl State {
+    fn new(record: Record) -> Self {
+        Self { actors: record.actors(), record, fields: BTreeSet::new(), refused: BTreeMap::new() }
+    }
+
     fn remember(&mut self, hash: ChangeHash, judgement: Judgement) {
         match judgement {
             Judgement::Rejected(_) | Judgement::EpochGone(_) => {
@@ -121,7 +132,7 @@ impl State {
         }
     }
 
-    fn take(&mut self, incoming: &Incoming<'_>, context: &Context, verify: Verify) -> Judgement {
+    fn take(&mut self, incoming: &Incoming<'_>, context: &Context) -> Judgement {
         if self.record.has(&incoming.hash) {
             return Judgement::Duplicate;
         }
@@ -132,9 +143,10 @@ impl State {
         if let Some(judgement) = self.place(&chunk, context) {
             return judgement;
         }
-        match self.try_on_a_copy(incoming, context, verify) {
+        match self.try_on_a_copy(incoming, context) {
             Ok((record, written)) => {
                 self.record = record;
+                self.actors.extend(chunk.actor.map(|actor| (actor.as_bytes().to_vec(), chunk.seq)));
                 self.fields.extend(written.fields);
                 Judgement::Ok
             }
@@ -161,23 +173,19 @@ impl State {
             };
             last_operation = last_operation.max(known.max_op);
         }
-        match chunk.seq.cmp(&(self.record.last_seq(actor) + 1)) {
+        let last_seq = self.actors.get(actor.as_bytes().as_slice()).copied().unwrap_or(0);
+        match chunk.seq.cmp(&(last_seq + 1)) {
             std::cmp::Ordering::Less => return rejected(Rejection::ActorReused),
             std::cmp::Ordering::Greater => return Some(Judgement::NeedDeps),
             std::cmp::Ordering::Equal => {}
         }
         // A higher number would win every conflict from here on.
         let is_next = !chunk.deps.is_empty() && chunk.start_op == last_operation + 1;
-        let knows_all = chunk.other_actors.iter().all(|other| self.record.knows_actor(other));
+        let knows_all = chunk.other_actors.iter().all(|other| self.actors.contains_key(other));
         if is_next && knows_all { None } else { rejected(Rejection::Malformed) }
     }
 
-    fn try_on_a_copy(
-        &self,
-        incoming: &Incoming<'_>,
-        context: &Context,
-        verify: Verify,
-    ) -> Result<(Record, Written), Rejection> {
+    fn try_on_a_copy(&self, incoming: &Incoming<'_>, context: &Context) -> Result<(Record, Written), Rejection> {
         let record_type = self.record.record_type();
         let read =
             guarded(|| automerge::Change::from_bytes(incoming.bytes.to_vec()).map(|change| (change.decode(), change)));
@@ -195,9 +203,6 @@ impl State {
         rules::permit(&self.record, &written, context)?;
         let copy = guarded(|| self.record.with_change(change)).ok().flatten().ok_or(Rejection::Malformed)?;
         within_limits(&copy)?;
-        if verify == Verify::EachChange && !is_sound(&self.record, &copy, &written.fields) {
-            return Err(Rejection::Unsound);
-        }
         Ok((copy, written))
     }
 }

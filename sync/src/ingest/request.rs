@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use callfield_domain::{RecordId, Timestamp};
 
 use super::judge::{Incoming, Judged, Judgement, judge};
+use super::outcome::Written;
 use super::verdict::{graver, spread, verdict};
 use super::{Context, Ingested, Outcome, Refused, Rejection, Stored, Taken, chunk};
-use crate::protocol::{Correction, Push, TxnId, Verdict};
-use crate::record::{Edit, Record, merge_patch, paths};
-use crate::resolve::{Received, resolve};
+use crate::ChangeHash;
+use crate::protocol::{Push, TxnId, Verdict};
+use crate::record::Record;
 use crate::schema::RecordType;
-use crate::{Author, ChangeHash, scope};
 
 /// Judgements that a transaction's other records lead to.
 type Withheld = BTreeMap<ChangeHash, Judgement>;
@@ -120,45 +120,9 @@ impl<'a> Case<'a> {
             .filter(|(_, judgement)| *judgement == Judgement::Ok)
             .filter_map(|(incoming, _)| Some(device_change(incoming, context, &chunk::parse(incoming.bytes).ok()?)))
             .collect();
-        let (before, mut record) = (self.before?, self.judged?.record);
-        if taken.is_empty() {
-            return None;
-        }
-        let server = Edit { actor: context.server, author: Author::Server, claimed_at: context.now };
-        let hashes = taken.iter().map(|change| change.hash).collect();
-        let received = Received { changes: &hashes, last_contact: context.last_contact, now: context.now };
-        let (counter_changes, decisions) = resolve(&mut record, &server, &received);
-        let txn = taken.last().and_then(|change| change.txn);
-        let correct =
-            |code: &str, field: &str| Correction { doc: self.id, code: code.to_owned(), field: field.to_owned(), txn };
-        let mut corrections: Vec<_> =
-            decisions.iter().map(|decision| correct(decision.code, &decision.field)).collect();
-        let projection = record.projection();
-        let changed = paths(&merge_patch(&before.projection(), &projection));
-        corrections.extend(missing(&record, &changed, self.is_new).map(|field| correct("required_missing", field)));
-        let server_changes = counter_changes.into_iter().map(|change| Taken {
-            hash: change.hash,
-            actor: context.server,
-            author: None,
-            txn: None,
-            claimed_at: context.now,
-            bytes: change.bytes,
-        });
-        Some(Outcome {
-            id: self.id,
-            record_type: record.record_type(),
-            epoch: self.epoch,
-            is_new: self.is_new,
-            changes: taken.into_iter().chain(server_changes).collect(),
-            snapshot: record.save(),
-            heads: record.heads(),
-            change_count: record.change_count(),
-            scopes: scope::of_record(record.record_type(), &projection),
-            deleted_at: projection.get("deleted_at").and_then(serde_json::Value::as_i64).map(Timestamp::from_millis),
-            projection,
-            changed,
-            corrections,
-        })
+        let (before, record) = (self.before?, self.judged?.record);
+        let written = Written { id: self.id, epoch: self.epoch, is_new: self.is_new, before: &before, record, taken };
+        written.outcome(context.server, context.now, context.last_contact)
     }
 }
 
@@ -171,16 +135,6 @@ fn device_change(incoming: &Incoming<'_>, context: &Context, chunk: &chunk::Chun
         claimed_at: Timestamp::from_millis(chunk.claimed_at),
         bytes: incoming.bytes.to_vec(),
     }
-}
-
-/// Required fields that a change left empty.
-fn missing<'a>(record: &Record, changed: &'a [String], is_new: bool) -> impl Iterator<Item = &'static str> + use<'a> {
-    let projection = record.projection();
-    let required = record.record_type().fields().iter().filter(|field| field.is_required);
-    required
-        .filter(move |field| is_new || changed.iter().any(|path| path == field.name))
-        .map(|field| field.name)
-        .filter(move |name| projection.get(name).is_none_or(|value| value == ""))
 }
 
 /// Judges every record; true if a transaction had to be withheld from a record that would have taken it.

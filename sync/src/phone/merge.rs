@@ -30,6 +30,21 @@ pub(super) fn merge(item: &Item, local: Option<&LocalRecord>, unsent: &[Outgoing
     if is_same { Merged::Unchanged } else { next }
 }
 
+pub(super) fn needs_replay(item: &Item, local: Option<&LocalRecord>, unsent: &[Outgoing]) -> bool {
+    let Some(local) = local.filter(|local| item.kind == ItemKind::Snapshot && item.epoch >= local.epoch) else {
+        return false;
+    };
+    let server = item.body.first().and_then(|body| Record::load(local.record_type, body).ok());
+    let is_here = local.record_type.as_str() == item.record_type && local.snapshot.is_some();
+    is_here && server.is_some_and(|server| is_in_the_way(&server, item, local, unsent))
+}
+
+/// Whether the unsent changes do not fit onto the server's record.
+fn is_in_the_way(server: &Record, item: &Item, local: &LocalRecord, unsent: &[Outgoing]) -> bool {
+    let bytes: Vec<_> = unsent.iter().map(|change| &change.bytes).collect();
+    !unsent.is_empty() && (local.epoch != item.epoch || server.clone().apply(&bytes).is_err())
+}
+
 /// Only the values came. A phone that holds the whole record does not go back to less: it asks for the rest.
 fn projection(item: &Item, local: Option<&LocalRecord>, record_type: RecordType) -> Merged {
     if let Some(local) = local.filter(|local| local.snapshot.is_some()) {
@@ -57,27 +72,23 @@ fn snapshot(item: &Item, local: Option<&LocalRecord>, unsent: &[Outgoing], recor
         return Merged::Skip;
     };
     let mut synced_heads = item.heads.clone();
-    let mine = local.and_then(|local| Some((local, local.load().ok()?)));
-    if let Some((local, mine)) = mine {
-        let bytes: Vec<_> = unsent.iter().map(|change| &change.bytes).collect();
-        let is_rebuilt = local.epoch != item.epoch;
-        if !unsent.is_empty() && (is_rebuilt || record.clone().apply(&bytes).is_err()) {
-            return Merged::Replay;
+    let mut bytes = item.body[0].to_vec();
+    if let Some((local, mine)) = local.and_then(|local| Some((local, local.load().ok()?))) {
+        if is_in_the_way(&record, item, local, unsent) {
+            return want(item, &Heads::default());
         }
         // Whatever else is here stays: the page may be older than an edit that was taken meanwhile.
         let more: Vec<_> = mine.changes_since(&record.heads()).into_iter().map(|change| change.bytes).collect();
-        if !is_rebuilt && record.apply(&more).is_err() {
-            return Merged::Replay;
-        }
-        if !is_rebuilt {
+        if local.epoch == item.epoch && !more.is_empty() && record.apply(&more).is_ok() {
             synced_heads = synced(&record, &item.heads, local);
+            bytes = record.save();
         }
     }
     Merged::Store(Box::new(LocalRecord {
         id: item.doc,
         record_type,
         epoch: item.epoch,
-        snapshot: Some(record.save()),
+        snapshot: Some(bytes),
         heads: record.heads(),
         synced_heads,
         projection: record.projection(),

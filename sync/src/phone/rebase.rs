@@ -17,12 +17,20 @@ pub(super) struct Rebased {
     pub(super) replaced: Vec<Replaced>,
 }
 
-/// Forks at what the server has and replays `rest` there.
-pub(super) fn onto_synced(local: &LocalRecord, rest: &[&Outgoing], fresh: &Edit) -> Result<Rebased, EditFailed> {
+/// Forks at what the server has and replays `rest` there, and after it what was written since `outbox` was read.
+pub(super) fn onto_synced(
+    local: &LocalRecord,
+    outbox: &[&Outgoing],
+    rest: &[&Outgoing],
+    fresh: &Edit,
+) -> Result<Rebased, EditFailed> {
     let old = local.load()?;
     let is_unknown = local.synced_heads.is_empty();
     let mut record = if is_unknown { Record::new(local.record_type) } else { old.at(&local.synced_heads)? };
-    let replaced = only_replaced(replay(&old, &mut record, local, rest, fresh));
+    let is_newer = |hash: &ChangeHash| !record.has(hash) && outbox.iter().all(|change| change.hash != *hash);
+    let newer = sent_alone(&old, local, is_newer);
+    let rest: Vec<_> = rest.iter().copied().chain(&newer).collect();
+    let replaced = only_replaced(replay(&old, &mut record, local, &rest, fresh));
     let is_nothing = is_unknown && rest.is_empty();
     Ok(Rebased { record: (!is_nothing).then(|| local.with(&record)), replaced })
 }
@@ -56,7 +64,12 @@ fn lost(old: &Record, server: &Record, local: &LocalRecord, unsent: &[Outgoing],
             old.known(hash).and_then(|known| known.actor).is_some_and(|actor| actor.device() == fresh.actor.device());
         is_mine && !server.has(hash) && unsent.iter().all(|change| change.hash != *hash)
     };
-    let changes = old.changes_since(&Heads::default()).into_iter().filter(|change| is_lost(&change.hash));
+    sent_alone(old, local, is_lost)
+}
+
+/// Changes of a record whose transaction is not known any more: each is one of its own.
+fn sent_alone(old: &Record, local: &LocalRecord, which: impl Fn(&ChangeHash) -> bool) -> Vec<Outgoing> {
+    let changes = old.changes_since(&Heads::default()).into_iter().filter(|change| which(&change.hash));
     changes
         .map(|change| {
             let mut id = [0; 16];

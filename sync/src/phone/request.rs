@@ -1,5 +1,7 @@
 //! What a phone asks: its outbox, cut to what one request may hold.
 
+use std::collections::BTreeMap;
+
 use crate::protocol::{
     MAX_CHANGES, MAX_REQUEST_BYTES, MAX_SCOPES, MAX_WANTS, PROTO, Push, Request, SCHEMA, ScopeCursor, TxnId, Want,
 };
@@ -32,16 +34,18 @@ pub(super) fn build(
 }
 
 fn pushes(outbox: &[Outgoing]) -> Vec<Push> {
-    let mut order: Vec<TxnId> = Vec::new();
+    let mut order = Vec::new();
+    let mut by_txn: BTreeMap<TxnId, Vec<&Outgoing>> = BTreeMap::new();
     for change in outbox {
-        if !order.contains(&change.txn) {
+        let changes = by_txn.entry(change.txn).or_default();
+        if changes.is_empty() {
             order.push(change.txn);
         }
+        changes.push(change);
     }
     let (mut count, mut bytes) = (0, 0);
     let mut pushes: Vec<Push> = Vec::new();
-    for txn in order {
-        let changes: Vec<_> = outbox.iter().filter(|change| change.txn == txn).collect();
+    for changes in order.iter().filter_map(|txn| by_txn.remove(txn)) {
         count += changes.len();
         bytes += changes.iter().map(|change| change.bytes.len() + PUSH_BYTES).sum::<usize>();
         if count > MAX_CHANGES || bytes > MAX_REQUEST_BYTES - OVERHEAD_BYTES {

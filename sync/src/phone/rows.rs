@@ -106,9 +106,7 @@ pub enum Merged {
     Store(Box<LocalRecord>),
     /// As it was.
     Unchanged,
-    /// The server's state does not hold what the unsent changes build on: store what [`super::replay`] makes of them.
-    Replay,
-    /// Ask for it: changes were missing or the bytes did not fit.
+    /// Ask for it: changes were missing, or the unsent ones have to be replayed first ([`super::needs_replay`]).
     Want(Want),
     /// It left this scope: drop it unless another scope holds it or unsent changes do.
     Leave,

@@ -81,7 +81,7 @@ fn settle_record(
         }
         return;
     }
-    let Ok(rebased) = rebase::onto_synced(&next, &rest, fresh) else {
+    let Ok(rebased) = rebase::onto_synced(&next, changes, &rest, fresh) else {
         // The bytes here are damaged: the server's are the truth, and the values are in the inbox.
         settled.want.push(Want { doc: local.id, heads: Heads::default() });
         return;

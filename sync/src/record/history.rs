@@ -1,5 +1,7 @@
 //! What a record knows of its changes.
 
+use std::collections::BTreeMap;
+
 use automerge::{ReadDoc as _, legacy};
 use callfield_domain::Timestamp;
 use serde_json::Value;
@@ -49,9 +51,14 @@ impl Record {
         text.map_or(0, |(_, id)| self.doc.length(id))
     }
 
-    /// Whether an actor has written anything here.
-    pub(crate) fn knows_actor(&self, actor: &[u8]) -> bool {
-        self.doc.get_changes_meta(&[]).iter().any(|meta| meta.actor.to_bytes() == actor)
+    /// Every actor, with the number of its last change.
+    pub(crate) fn actors(&self) -> BTreeMap<Vec<u8>, u64> {
+        let mut actors = BTreeMap::new();
+        for meta in self.doc.get_changes_meta(&[]) {
+            let last = actors.entry(meta.actor.to_bytes().to_vec()).or_insert(0);
+            *last = meta.seq.max(*last);
+        }
+        actors
     }
 
     pub(crate) fn operation_count(&self) -> u64 {

@@ -43,9 +43,9 @@ impl Cloud {
     /// Rebuilds a record from its values, as an epoch rewrite does.
     pub(crate) fn rebuild(&mut self, id: RecordId) {
         let old = self.record(id);
-        let mut new = Record::new(old.record_type());
         let by = Edit { actor: self.actor, author: Author::Server, claimed_at: self.now };
-        new.edit(&by, &old.projection()).unwrap();
+        let new = old.rebuilt(&by);
+        assert_eq!(new.projection(), old.projection());
         let stored = self.stored.get_mut(&id).unwrap();
         (stored.epoch, stored.snapshot) = (stored.epoch + 1, new.save());
         self.next_seq += 1;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use callfield_domain::{DeviceId, Random, RecordId, Timestamp, UserId};
 use callfield_sync::ingest::Role;
 use callfield_sync::phone::{
-    InboxEntry, LocalRecord, Merged, Outgoing, Session, build_request, create, edit, merge, replay, settle, touched,
+    InboxEntry, LocalRecord, Merged, Outgoing, Session, build_request, create, edit, merge, needs_replay, replay,
+    settle, touched,
 };
 use callfield_sync::protocol::{Budget, Cursor, Item, Level, Reason, Response, ScopeCursor, TxnId, Want};
 use callfield_sync::record::Edit;
@@ -99,6 +100,11 @@ impl Phone {
 
     /// Stores what an answer means; true if the feed has more.
     pub(crate) fn digest(&mut self, response: &[u8]) -> bool {
+        self.digest_late(response, &[])
+    }
+
+    /// The same, when `late` came into the outbox after it was read.
+    pub(crate) fn digest_late(&mut self, response: &[u8], late: &[Outgoing]) -> bool {
         let response = Response::decode(response).unwrap();
         let fresh = self.fresh();
         let touched = touched(&response, &self.outbox);
@@ -108,6 +114,7 @@ impl Phone {
         if settled.is_rebased {
             self.actor = fresh.actor;
         }
+        self.outbox.extend_from_slice(late);
         self.outbox.retain(|change| !settled.done.contains(&change.hash));
         self.replace(settled.replaced);
         settled.dropped.iter().for_each(|id| drop(self.records.remove(id)));
@@ -126,6 +133,13 @@ impl Phone {
 
     fn take(&mut self, item: &Item) {
         let unsent: Vec<_> = self.outbox.iter().filter(|change| change.doc == item.doc).cloned().collect();
+        if needs_replay(item, self.records.get(&item.doc), &unsent) {
+            let fresh = self.fresh();
+            self.actor = fresh.actor;
+            let replayed = replay(item, &self.records[&item.doc], &unsent, &fresh).unwrap();
+            self.records.insert(item.doc, replayed.record);
+            return self.replace(replayed.replaced);
+        }
         match merge(item, self.records.get(&item.doc), &unsent) {
             Merged::Store(record) => drop(self.records.insert(item.doc, *record)),
             Merged::Unchanged | Merged::Skip => {}
@@ -133,13 +147,6 @@ impl Phone {
             Merged::Leave | Merged::Erase => {
                 self.records.remove(&item.doc);
                 self.outbox.retain(|change| change.doc != item.doc);
-            }
-            Merged::Replay => {
-                let fresh = self.fresh();
-                self.actor = fresh.actor;
-                let replayed = replay(item, &self.records[&item.doc], &unsent, &fresh).unwrap();
-                self.records.insert(item.doc, replayed.record);
-                self.replace(replayed.replaced);
             }
         }
     }

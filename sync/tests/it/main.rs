@@ -3,6 +3,7 @@
 
 mod cloud;
 mod converge;
+mod forged;
 mod fuzz;
 mod handset;
 mod ingest;

@@ -67,13 +67,15 @@ impl Server {
     pub(crate) fn take(&mut self, device: &Device, pushes: &[Push]) -> Ingested {
         let ingested = ingest(&self.stored, pushes, &self.context(device));
         assert_eq!(ingested.verdicts.len(), pushes.iter().map(|push| push.changes.len()).sum::<usize>());
-        for outcome in &ingested.records {
-            assert_sound(outcome);
-            let stored =
-                Stored { record_type: outcome.record_type, epoch: outcome.epoch, snapshot: outcome.snapshot.clone() };
-            self.stored.insert(outcome.id, stored);
-        }
+        ingested.records.iter().for_each(|outcome| self.keep(outcome));
         ingested
+    }
+
+    /// Writes what the store writes of a record.
+    pub(crate) fn keep(&mut self, outcome: &Outcome) {
+        assert_sound(outcome);
+        let (record_type, epoch, snapshot) = (outcome.record_type, outcome.epoch, outcome.snapshot.clone());
+        self.stored.insert(outcome.id, Stored { record_type, epoch, snapshot });
     }
 
     /// Pushes changes of one record as one transaction.

@@ -172,3 +172,18 @@ fn a_request_never_splits_a_transaction() {
     assert!(sent == 600 && sent <= MAX_CHANGES);
     assert!(request.push.iter().all(|push| push.txn == first && push.doc == id));
 }
+
+#[test]
+fn words_written_while_the_answer_was_on_its_way_survive_a_rejection() {
+    let (mut cloud, mut phone, _, id) = contact();
+    phone.edit(id, &json!({"owner_id": id.to_string()}));
+    let sent = phone.outbox.clone();
+    let response = cloud.answer(&phone, &phone.request());
+    phone.edit(id, &json!({"title": "boss"}));
+    let late = phone.outbox.split_off(1);
+    assert_eq!(phone.outbox, sent, "a shell that digests with the outbox it sent");
+    phone.digest_late(&response, &late);
+    assert_eq!(phone.shows(id), &json!({"last_name": "Tanaka", "title": "boss"}));
+    phone.sync(&mut cloud);
+    assert_eq!(cloud.record(id).projection(), json!({"last_name": "Tanaka", "title": "boss"}));
+}

@@ -1,9 +1,9 @@
 //! What people see when several of them edit the same things.
 
 use callfield_domain::{CallId, RecordId, TenantId, Timestamp};
-use callfield_sync::ingest::Role;
+use callfield_sync::ingest::{Role, write};
 use callfield_sync::protocol::VerdictCode;
-use callfield_sync::record::{Edit, Record};
+use callfield_sync::record::Edit;
 use callfield_sync::schema::RecordType;
 use callfield_sync::{Actor, Author, DeviceKey};
 use serde_json::json;
@@ -129,12 +129,12 @@ fn a_call_log_and_its_follow_up_join_the_servers_facts() {
     let (tenant, call) = (TenantId::new(server.now, &mut server.random), CallId::new(server.now, &mut server.random));
     let (id, task) = (RecordId::of_call(tenant, call), server.id());
     let facts = Edit { actor: server.actor, author: Author::Server, claimed_at: server.now };
-    let mut known = Record::new(RecordType::Call);
-    known
-        .edit(&facts, &json!({"direction": "inbound", "outcome": "completed", "user_id": suzuki.to_string()}))
-        .unwrap();
-    let stored = callfield_sync::ingest::Stored { record_type: RecordType::Call, epoch: 0, snapshot: known.save() };
-    server.stored.insert(id, stored);
+    let known = json!({"direction": "inbound", "outcome": "completed", "user_id": suzuki.to_string()});
+    let outcome = write(id, RecordType::Call, None, &facts, &known).unwrap().unwrap();
+    assert_eq!(outcome.scopes.iter().collect::<Vec<_>>(), [&format!("user:{suzuki}")]);
+    assert_eq!((outcome.is_new, outcome.changes.len(), outcome.changes[0].author), (true, 1, None));
+    server.keep(&outcome);
+    assert!(write(id, RecordType::Call, Some(&server.stored[&id]), &facts, &known).unwrap().is_none());
 
     let mut phone = server.device(1, suzuki, RecordType::Call);
     let mut to_do = server.device(1, suzuki, RecordType::Task);

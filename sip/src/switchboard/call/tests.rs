@@ -173,6 +173,8 @@ fn the_first_answer_wins_and_the_other_device_is_told_that_it_was_elsewhere() {
     assert_eq!(story.count(&Action::Cancel { device: story.tablet, elsewhere: true }), 1);
     story.tell(Event::Joined);
     assert_eq!(story.call.woken_state(story.tablet), WokenCallState::AnsweredElsewhere);
+    assert_eq!(story.call.woken_state(story.phone), WokenCallState::Ringing);
+    story.tell(Event::CallerHungUp);
     assert_eq!(story.call.woken_state(story.phone), WokenCallState::Over);
 }
 
