@@ -76,13 +76,13 @@ impl Switchboard {
         }
         let mut contacts = request.contacts();
         match (contacts.next(), contacts.next()) {
-            (Some(contact), None) => self.wish_for(identity, request, contact),
+            (Some(contact), None) => self.wish_for(identity, request, &contact),
             (None, _) => Wish::Ask,
             (Some(_), Some(_)) => Wish::Unusable,
         }
     }
 
-    fn wish_for(&self, identity: DeviceIdentity, request: &Message, contact: NameAddr) -> Wish {
+    fn wish_for(&self, identity: DeviceIdentity, request: &Message, contact: &NameAddr) -> Wish {
         let instance = format!("<urn:uuid:{}>", identity.device);
         let is_own =
             contact.params().unquoted("+sip.instance").is_some_and(|text| text.eq_ignore_ascii_case(&instance));

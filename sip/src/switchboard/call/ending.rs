@@ -24,10 +24,12 @@ pub(super) struct Ending {
 
 impl Ending {
     pub(super) const fn state_for_others(self, was_answered: bool) -> WokenCallState {
-        match self.outcome {
-            _ if was_answered => WokenCallState::AnsweredElsewhere,
-            Outcome::Canceled => WokenCallState::Cancelled,
-            _ => WokenCallState::Over,
+        if was_answered {
+            WokenCallState::AnsweredElsewhere
+        } else if matches!(self.outcome, Outcome::Canceled) {
+            WokenCallState::Cancelled
+        } else {
+            WokenCallState::Over
         }
     }
 }
