@@ -2,7 +2,8 @@
 
 use callfield_domain::{CallFacts, CallState, DeviceId, Direction, Milestone, Outcome, TenantId, Timestamp};
 
-use super::{Action, Branch, BranchState, Call, Phase};
+use super::branch::BranchState;
+use super::{Action, Branch, Call, Phase};
 use crate::switchboard::WokenCallState;
 
 /// What the far end is told at last.
