@@ -21,10 +21,10 @@ impl Switchboard {
         self.act(now, call);
     }
 
-    /// Tells every call that has a leg with a device.
-    pub(super) fn tell_calls_with(&mut self, now: Timestamp, device: DeviceId, event: Event) {
+    /// Tells every call that has a leg with a device that it is not registered any more.
+    pub(super) fn lose_device(&mut self, now: Timestamp, device: DeviceId) {
         for call in self.inner.calls_of(device) {
-            self.tell(now, call, event.clone());
+            self.tell(now, call, Event::ConnectionLost(device));
         }
     }
 

@@ -7,8 +7,8 @@ use super::call::{Call, Event};
 use super::caller::parties_of;
 use super::outer::{ALLOW, OuterLeg, name_of, reason};
 use super::{Alarm, ConnectionId, Flow, Output, Peer, RouteQuestion, Switchboard};
-use crate::message::{Frame, Message, Method, Verdict, parse};
-use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, Output as Event2, ServerId, Transport};
+use crate::message::{DropReason, Frame, Message, Method, Verdict, parse};
+use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, Output as Layered, ServerId, Transport};
 
 /// The option tags the edge understands in Require.
 const SUPPORTED: &[&str] = &[];
@@ -54,7 +54,7 @@ impl Switchboard {
         match &verdict {
             Verdict::Ok(_) => {}
             Verdict::Answerable(..) => self.count("malformed"),
-            Verdict::Drop(crate::message::DropReason::KeepAlive) => return,
+            Verdict::Drop(DropReason::KeepAlive) => return,
             Verdict::Drop(_) => return self.count("dropped"),
         }
         self.transactions.handle(now, Layer::Received { flow, verdict });
@@ -69,18 +69,18 @@ impl Switchboard {
     pub(super) fn drain_transactions(&mut self, now: Timestamp) {
         while let Some(output) = self.transactions.poll_output() {
             match output {
-                Event2::Transmit { flow, bytes } => {
-                    self.outputs.push_back(Output::Transmit { flow: flow_of(flow), bytes })
+                Layered::Transmit { flow, bytes } => {
+                    self.outputs.push_back(Output::Transmit { flow: flow_of(flow), bytes });
                 }
-                Event2::Request { id, flow, request } => self.take_request(now, id, flow, &request),
-                Event2::Ack { request, .. } => self.take_ack(now, &request),
-                Event2::Cancelled { id, .. } => self.take_cancel(now, id),
-                Event2::Response { id, response, .. } if response.status().is_some_and(|status| status >= 200) => {
+                Layered::Request { id, flow, request } => self.take_request(now, id, flow, &request),
+                Layered::Ack { request, .. } => self.take_ack(now, &request),
+                Layered::Cancelled { id, .. } => self.take_cancel(now, id),
+                Layered::Response { id, response, .. } if response.status().is_some_and(|status| status >= 200) => {
                     self.finish_bye(id);
                 }
-                Event2::Response { .. } => {}
-                Event2::ClientEnded { id, .. } => self.finish_bye(id),
-                Event2::ServerEnded { id, ended } => self.end_server(now, id, ended),
+                Layered::Response { .. } => {}
+                Layered::ClientEnded { id, .. } => self.finish_bye(id),
+                Layered::ServerEnded { id, ended } => self.end_server(now, id, ended),
             }
         }
     }
