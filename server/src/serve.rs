@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use callfield_domain::Seed;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
@@ -25,6 +26,7 @@ use crate::app::App;
 use crate::app::clock::Clock;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::metrics;
+use crate::app::route::Route;
 use crate::app::wake_port::WakeRequest;
 use crate::config::{Config, Tls};
 use crate::db::{Db, DbError, Place};
@@ -101,9 +103,7 @@ impl Server {
         let patience = Duration::from_millis(app.config.server.shutdown_ms);
         // The SIP edge and push take these ends; until they do, their senders see a closed channel.
         drop((edge, wakes));
-        let parts = vec![http::router(app.config.http.body_bytes)];
-        let router = layers::join(&app, parts);
-        let serving = listener::serve(listener, tls, router, stopping.clone(), patience);
+        let serving = listener::serve(listener, tls, router(&app), stopping.clone(), patience);
         tasks.spawn(serving);
         tasks.close();
 
@@ -114,6 +114,16 @@ impl Server {
             tracing::warn!(patience_ms = patience.as_millis(), "some tasks did not end in time");
         }
     }
+}
+
+/// Everything that is served on the one port, joined.
+pub fn router(app: &App) -> Router {
+    layers::join(app, vec![http::router(app.config.http.body_bytes)])
+}
+
+/// Every operation that is served on the one port.
+pub fn routes() -> Vec<Route> {
+    http::routes()
 }
 
 /// Opens the database that the configuration names.
