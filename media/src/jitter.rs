@@ -14,8 +14,9 @@ const WAITING_MAX: i64 = 200 * SAMPLES_PER_MS;
 const DRY_MAX: i64 = 100 * SAMPLES_PER_MS;
 /// A jump of the sender's clock that starts the queue over.
 const JUMP: i64 = 2000 * SAMPLES_PER_MS;
-/// A lost packet sounds like the last 20 ms before it, fading.
+/// A lost packet sounds like the last 20 ms before it, fading to silence within 60 ms.
 const ECHO: usize = 160;
+const FADE: usize = 480;
 
 /// Decoded packets in order of their media time.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub struct PlayoutQueue {
     anchor: Option<(u32, u32, i64)>,
     end: i64,
     echo: Vec<i16>,
+    /// Samples made up since the last received one.
+    bridged: usize,
     concealed: u64,
     too_late: u64,
 }
@@ -117,18 +120,17 @@ impl PlayoutQueue {
             return count;
         }
         self.concealed += count as u64;
-        for sample in &mut out[..count] {
-            let faded = i32::from(self.echo[0]) * 996 / 1000;
-            self.echo.rotate_left(1);
+        for (sample, n) in out[..count].iter_mut().zip(self.bridged..) {
+            let gain = i32::try_from(FADE.saturating_sub(n)).unwrap_or(0);
+            let faded = i32::from(self.echo[n % self.echo.len()]) * gain / FADE as i32;
             *sample = i16::try_from(faded).unwrap_or(0);
-            if let Some(last) = self.echo.last_mut() {
-                *last = *sample;
-            }
         }
+        self.bridged += count;
         count
     }
 
     fn remember(&mut self, played: &[i16]) {
+        self.bridged = 0;
         self.echo.extend_from_slice(&played[played.len().saturating_sub(ECHO)..]);
         let excess = self.echo.len().saturating_sub(ECHO);
         self.echo.drain(..excess);
@@ -187,7 +189,8 @@ mod tests {
         queue.push(1, 0, vec![1000; 160]);
         queue.push(1, 320, vec![1000; 160]);
         let played = pull(&mut queue, 480 + 480);
-        assert!(played[640..800].iter().all(|&sample| (900..1000).contains(&sample)), "{:?}", &played[640..800]);
+        assert!(played[640..800].is_sorted_by(|a, b| a >= b), "{:?}", &played[640..800]);
+        assert_eq!((played[640], played[799]), (1000, 668));
         assert_eq!(played[800..], [1000; 160]);
         queue.push(1, 160, vec![1000; 160]);
         assert_eq!((queue.concealed(), queue.too_late()), (160, 1));

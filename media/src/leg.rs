@@ -1,5 +1,6 @@
 //! One leg's packets: whom to believe, what they mean, where to send, and the counting of it all.
 
+mod inbound;
 mod latch;
 mod statistics;
 
@@ -11,8 +12,8 @@ use callfield_domain::Timestamp;
 use crate::rtp::reports::Block;
 use crate::rtp::{Arrival, Kind, Meaning, Packet, Reception, reports};
 use crate::sdp::Agreement;
-use crate::srtp::{MasterKey, Protector, SrtpError, Unprotector};
-use latch::{Follower, Latch};
+use crate::srtp::{MasterKey, Protector, SrtpError};
+use inbound::Inbound;
 
 pub use latch::Latching;
 pub use statistics::LegStatistics;
@@ -34,11 +35,6 @@ pub(crate) struct Leg {
     last_heard: Timestamp,
 }
 
-enum Inbound {
-    Plain(Latch),
-    Secure(Unprotector, Follower),
-}
-
 impl Leg {
     pub(crate) fn new(now: Timestamp, agreement: &Agreement, latching: Latching) -> Result<Self, SrtpError> {
         Ok(Self {
@@ -57,7 +53,8 @@ impl Leg {
         if self.sending_key() != sending {
             self.protector = sending.map(Protector::new).transpose()?;
         }
-        let has_moved = agreement.remote != self.agreement.remote && agreement.remote.is_some();
+        // On old-style hold there is no address; the one before still holds when the call is resumed.
+        let has_moved = agreement.remote.is_some() && agreement.remote != self.inbound.signalled();
         match (&mut self.inbound, &agreement.keys) {
             (Inbound::Secure(unprotector, follower), Some(keys)) if *unprotector.key() == keys.receive => {
                 if has_moved {
@@ -92,10 +89,7 @@ impl Leg {
 
     /// Where packets go: the believed source, else the signalled address.
     pub(crate) fn target(&self) -> Option<SocketAddr> {
-        match &self.inbound {
-            Inbound::Plain(latch) => latch.target(),
-            Inbound::Secure(_, follower) => follower.target(),
-        }
+        self.inbound.target()
     }
 
     pub(crate) fn send_rtp(&mut self, packet: &Packet) -> Option<(SocketAddr, Bytes)> {
@@ -239,14 +233,5 @@ impl Leg {
         self.statistics.packets_sent += 1;
         self.statistics.bytes_sent += bytes.len() as u64;
         Some((to, bytes))
-    }
-}
-
-impl Inbound {
-    fn new(agreement: &Agreement, latching: Latching) -> Result<Self, SrtpError> {
-        Ok(match &agreement.keys {
-            None => Self::Plain(Latch::new(agreement.remote, latching)),
-            Some(keys) => Self::Secure(Unprotector::new(&keys.receive)?, Follower::new(agreement.remote)),
-        })
     }
 }

@@ -18,14 +18,16 @@ mod direction;
 mod formats;
 mod negotiation;
 mod offer;
+mod wish;
 mod writing;
 
 use thiserror::Error;
 
 pub use agreement::{AgreedFormat, Agreement, EventTypes};
 pub use direction::Direction;
-pub use negotiation::{Negotiation, Security, Wish};
+pub use negotiation::Negotiation;
 pub use offer::Offer;
+pub use wish::{Security, Wish};
 
 /// The longest session description that is read, in bytes.
 pub const SDP_BYTES_MAX: usize = 16 * 1024;

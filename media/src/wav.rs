@@ -1,6 +1,6 @@
 //! WAV files as 8 kHz mono PCM: reading from and writing to anything that reads, writes and seeks.
 
-use std::io::{Cursor, Read, Seek, Write};
+use std::io::{Cursor, ErrorKind, Read, Seek, Write};
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use thiserror::Error;
@@ -78,7 +78,10 @@ pub fn to_bytes(pcm: &[i16]) -> Result<Vec<u8>, WavError> {
 impl From<hound::Error> for WavError {
     fn from(error: hound::Error) -> Self {
         match error {
-            hound::Error::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Self::Io(error),
+            // The reader says "other" when the file ends too early.
+            hound::Error::IoError(error) if !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::Other) => {
+                Self::Io(error)
+            }
             hound::Error::IoError(_)
             | hound::Error::FormatError(_)
             | hound::Error::TooWide

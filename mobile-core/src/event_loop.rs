@@ -55,6 +55,8 @@ pub(crate) enum Command {
     StateKnown(CallId, Option<RemoteCallState>),
     /// The SDP answer is made, or cannot be.
     SdpMade(CallId, Option<Bytes>),
+    /// The audio of a call stopped and its device is closed.
+    AudioOver,
 }
 
 /// Starts the loop; it ends with `stop`.
@@ -72,6 +74,8 @@ pub(crate) fn start(shared: Arc<Shared>, stop: CancellationToken) -> mpsc::Sende
         generation: 0,
         calls: BTreeMap::new(),
         is_foreground: false,
+        audios: 0,
+        is_asleep: true,
     };
     tokio::spawn(async move {
         tokio::select! {
@@ -91,6 +95,9 @@ struct EventLoop {
     generation: u64,
     calls: BTreeMap<CallId, LiveCall>,
     is_foreground: bool,
+    /// Calls whose audio device is open.
+    audios: u32,
+    is_asleep: bool,
 }
 
 /// The agent of the account and where it connects to.
@@ -176,7 +183,11 @@ impl EventLoop {
                 self.shared.tell(Event::StateAsked { call, state });
                 self.feed(Input::StateKnown { call, state: state.map(calls::woken_state) });
             }
-            Command::SdpMade(call, sdp) => self.feed(Input::AnswerSdp { call, sdp }),
+            Command::SdpMade(call, sdp) => {
+                self.audios += u32::from(sdp.is_some());
+                self.feed(Input::AnswerSdp { call, sdp });
+            }
+            Command::AudioOver => self.audios = self.audios.saturating_sub(1),
         }
     }
 
@@ -209,6 +220,11 @@ impl EventLoop {
         while let Some(output) = self.line.as_mut().and_then(|line| line.agent.poll_output()) {
             self.carry_out(output);
         }
+        let is_asleep = self.wire.is_none() && self.calls.is_empty() && self.audios == 0 && !self.is_foreground;
+        if is_asleep && !self.is_asleep {
+            self.shared.tell(Event::Asleep);
+        }
+        self.is_asleep = is_asleep;
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -217,7 +233,6 @@ impl EventLoop {
             Output::Disconnect => {
                 self.generation += 1;
                 self.wire = None;
-                self.shared.tell(Event::Asleep);
             }
             Output::Transmit(frame) => self.transmit(frame),
             Output::Registered { until: _ } => self.shared.tell(Event::Registered),

@@ -11,8 +11,10 @@ pub(crate) mod shared;
 mod sync;
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::sync::Arc;
 
+use callfield_domain::wake::PublicKey;
 use callfield_domain::{CallId, Random, RecordId, Timestamp, UserId};
 use serde::Serialize;
 use thiserror::Error;
@@ -82,6 +84,19 @@ pub enum SessionError {
     /// The operating system gave no random bytes.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+}
+
+impl SessionError {
+    /// The whole chain of causes in one line.
+    pub fn reason(&self) -> String {
+        let mut reason = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            reason = format!("{reason}: {error}");
+            cause = error.source();
+        }
+        reason
+    }
 }
 
 /// How the phone stands.
@@ -160,6 +175,11 @@ impl Session {
         })
     }
 
+    /// The key that wakes for this installation are sealed to.
+    pub fn public_key(&self) -> PublicKey {
+        self.shared.secret.public_key()
+    }
+
     /// The clock that events are stamped with.
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
@@ -170,7 +190,7 @@ impl Session {
         &self.shared.network
     }
 
-    fn country(&self) -> String {
+    pub(crate) fn country(&self) -> String {
         self.shared.country()
     }
 

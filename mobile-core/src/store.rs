@@ -38,7 +38,7 @@ pub struct Store(Mutex<Connection>);
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The folder cannot be made or written.
-    #[error("the data folder cannot be used: {0}")]
+    #[error("the data folder cannot be used")]
     Folder(#[from] io::Error),
     /// The file was written by a newer build.
     #[error("the store has version {found}, this build knows up to {known}: install a newer version")]
@@ -52,7 +52,7 @@ pub enum StoreError {
     #[error("the store holds an unreadable {0}")]
     Unreadable(&'static str),
     /// SQLite failed.
-    #[error("the store failed: {0}")]
+    #[error("the store failed")]
     Sqlite(#[from] rusqlite::Error),
 }
 

@@ -32,7 +32,7 @@ pub enum TransportError {
     #[error("the server did not answer in time")]
     TimedOut,
     /// The connection failed, or its TLS handshake did.
-    #[error("no connection to the server: {0}")]
+    #[error("no connection to the server")]
     Connection(#[from] io::Error),
     /// The server did not speak HTTP.
     #[error("the server's answer is not HTTP")]

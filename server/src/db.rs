@@ -7,7 +7,9 @@
 mod admin_tokens;
 mod call_events;
 mod calls;
+mod changes;
 mod devices;
+mod doc_scopes;
 mod docs;
 mod enrolment_codes;
 mod numbers;
@@ -21,6 +23,8 @@ mod word;
 mod writer;
 
 #[cfg(test)]
+mod call_tests;
+#[cfg(test)]
 mod schema_tests;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -29,7 +33,10 @@ mod writer_tests;
 
 pub use admin_tokens::AdminToken;
 pub use calls::{CallPage, StoredCall};
+pub use changes::{NewChange, RefusedChange};
 pub use devices::{Device, PushEnvironment, PushService, PushTarget};
+pub use doc_scopes::{FeedEntry, HeldDoc};
+pub use docs::{Doc, DocPage};
 pub use enrolment_codes::EnrolmentCode;
 pub use numbers::{InboundNumber, Number};
 pub use open::Place;

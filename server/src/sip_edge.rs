@@ -36,6 +36,7 @@ const INBOX_MAX: usize = 4_096;
 
 /// Serves SIP on `sockets` until `stop`, then writes what is still to be written.
 pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeCommand>, stop: CancellationToken) {
+    journal::repair(&app).await;
     let (answers, answers_inbox) = mpsc::channel(INBOX_MAX);
     let (stream_events, streams_inbox) = mpsc::channel(INBOX_MAX);
     let (journal, writing) = Journal::start(&app, answers.clone());

@@ -7,8 +7,9 @@ use callfield_domain::{CallFacts, CallId, Timestamp};
 
 use crate::schedule::ms;
 
-/// How long after a call's end a phone with a sound connection may still ring: the CANCEL is on its way.
-const CANCEL_TRAVEL_MS: u64 = 10_000;
+/// How long after a call's end a phone with a sound connection may still ring: the CANCEL is on its way, or the phone has
+/// no INVITE yet and asks every ten seconds.
+const CANCEL_TRAVEL_MS: u64 = 15_000;
 /// The longest any phone may ring.
 const RING_CAP_MS: u64 = 120_000;
 
@@ -23,6 +24,10 @@ pub enum Invariant {
     NoWakeAfterEnd,
     /// A device gets one INVITE for a call.
     ReleasedOnce,
+    /// No call waits for an answer longer than two minutes.
+    RingLimit,
+    /// No phone talks after the end of its call.
+    NoTalkAfterEnd,
     /// A phone rings once for a call.
     RingsOnce,
     /// A call has one row with one outcome.
@@ -68,9 +73,12 @@ pub struct Ledger {
     owned: BTreeSet<CallId>,
     ended: BTreeMap<CallId, Timestamp>,
     rows: BTreeMap<CallId, CallFacts>,
+    silent: BTreeSet<CallId>,
     connected: BTreeMap<CallId, BTreeSet<usize>>,
     invited: BTreeMap<(CallId, usize), BTreeSet<String>>,
+    unanswered: BTreeMap<CallId, Timestamp>,
     rings: BTreeMap<(CallId, usize), Ring>,
+    talks: BTreeMap<(CallId, usize), Ring>,
     incoming: BTreeSet<(CallId, usize, u32)>,
     violations: Vec<Violation>,
 }
@@ -94,6 +102,7 @@ impl Ledger {
     /// A call came to the edge.
     pub fn note_call(&mut self, call: CallId) {
         self.asked.insert(call);
+        self.unanswered.insert(call, self.now);
     }
 
     /// The call belongs to a tenant: it must get a row.
@@ -101,8 +110,14 @@ impl Ledger {
         self.owned.insert(call);
     }
 
+    /// A call needs no answer any more: it has one, or is over.
+    pub fn note_settled(&mut self, call: CallId) {
+        self.unanswered.remove(&call);
+    }
+
     /// The edge said how a call ended.
     pub fn note_ended(&mut self, call: CallId) {
+        self.note_settled(call);
         if self.ended.insert(call, self.now).is_some() {
             self.accuse(Invariant::OneRow, format!("call {call} ended twice"));
         }
@@ -152,22 +167,38 @@ impl Ledger {
         self.rings.remove(&(call, phone));
     }
 
-    /// A phone has a new connection, or none.
-    pub fn note_connection(&mut self, phone: usize) {
+    /// A call is over for a phone.
+    pub fn note_done(&mut self, call: CallId, phone: usize) {
+        self.note_silent(call, phone);
+        self.talks.remove(&(call, phone));
+    }
+
+    /// A phone has no connection, or one that carries nothing: no CANCEL can reach it.
+    pub fn note_unreachable(&mut self, phone: usize) {
         let now = self.now;
-        for ((_, _), ring) in self.rings.iter_mut().filter(|((_, ringing), _)| *ringing == phone) {
+        let rings = self.rings.iter_mut().chain(&mut self.talks);
+        for (_, ring) in rings.filter(|((_, ringing), _)| *ringing == phone) {
             ring.sound_since = now;
+        }
+    }
+
+    /// The edge says that no media flows any longer.
+    pub fn note_media_ended(&mut self, call: CallId) {
+        if !self.silent.insert(call) {
+            self.accuse(Invariant::OneRow, format!("the media of call {call} ended twice"));
         }
     }
 
     /// A phone was killed: it shows and plays nothing.
     pub fn note_killed(&mut self, phone: usize) {
         self.rings.retain(|(_, ringing), _| *ringing != phone);
+        self.talks.retain(|(_, talking), _| *talking != phone);
     }
 
     /// A phone talks.
     pub fn note_established(&mut self, call: CallId, phone: usize) {
         self.note_silent(call, phone);
+        self.talks.insert((call, phone), Ring { since: self.now, sound_since: self.now });
         let devices = self.connected.entry(call).or_default();
         devices.insert(phone);
         if devices.len() > 1 {
@@ -184,20 +215,30 @@ impl Ledger {
 
     /// Looks at what time alone can break.
     pub fn check_rings(&mut self) {
-        let over = self.rings.iter().find(|((call, _), ring)| {
-            let is_endless = self.now >= ring.since + ms(RING_CAP_MS);
-            let ended = self.ended.get(call).map(|at| (*at).max(ring.sound_since) + ms(CANCEL_TRAVEL_MS));
-            is_endless || ended.is_some_and(|limit| self.now > limit)
-        });
-        if let Some(((call, phone), _)) = over {
-            let seen = format!("phone {phone} still rings for call {call}");
-            self.accuse(Invariant::NoRingAfterEnd, seen);
+        let is_too_late = |call: &CallId, ring: &Ring| {
+            let limit = self.ended.get(call).map(|at| (*at).max(ring.sound_since) + ms(CANCEL_TRAVEL_MS));
+            limit.is_some_and(|limit| self.now > limit)
+        };
+        let is_endless = |since: Timestamp| self.now > since + ms(RING_CAP_MS);
+        let rings = self.rings.iter().find(|((call, _), ring)| is_endless(ring.since) || is_too_late(call, ring));
+        let talks = self.talks.iter().find(|((call, _), talk)| is_too_late(call, talk));
+        let waits = self.unanswered.values().any(|since| is_endless(*since));
+        let (rings, talks) = (rings.map(|(key, _)| *key), talks.map(|(key, _)| *key));
+        if let Some((call, phone)) = rings {
+            self.accuse(Invariant::NoRingAfterEnd, format!("phone {phone} still rings for call {call}"));
+        }
+        if let Some((call, phone)) = talks {
+            self.accuse(Invariant::NoTalkAfterEnd, format!("phone {phone} still talks on call {call}"));
+        }
+        if waits {
+            self.accuse(Invariant::RingLimit, "a caller still waits".to_owned());
         }
     }
 
     /// When `check_rings` must be called again, so that a ring in a quiet world is seen.
     pub fn next_check(&self) -> Option<Timestamp> {
-        self.rings.values().map(|ring| ring.since + ms(RING_CAP_MS)).min()
+        let since = self.rings.values().map(|ring| ring.since).chain(self.unanswered.values().copied());
+        since.map(|since| since + ms(RING_CAP_MS + 1)).min()
     }
 
     /// Looks at a world that has come to rest.

@@ -98,6 +98,20 @@ impl Streams {
         self.0.get_mut(&number)
     }
 
+    /// From `at` on nothing gets through the stream.
+    pub fn break_at(&mut self, number: u64, at: Timestamp) {
+        if let Some(stream) = self.0.get_mut(&number) {
+            stream.broken_at = Some(stream.broken_at.map_or(at, |earlier| earlier.min(at)));
+        }
+    }
+
+    /// The phone closes the stream: what it sent still arrives, unless the stream is broken.
+    pub fn close_after_sent(&mut self, number: u64, now: Timestamp) {
+        if let Some(last) = self.0.get(&number).map(|stream| stream.to_edge_at.max(now)) {
+            self.break_at(number, last + ms(1));
+        }
+    }
+
     /// When a piece arrives: after everything sent before it, and never once the stream is broken.
     pub fn carry(
         &mut self,

@@ -200,11 +200,9 @@ impl Agent {
         }
     }
 
-    /// Registers, naming the call that is waited for.
     fn send_register(&mut self, now: Timestamp) {
-        let awaited = self.calls.iter().rev().find(|(_, entry)| entry.leg.is_none() && !entry.call.is_gone());
-        let awaited = awaited.map(|(call, _)| *call);
-        let request = self.registration.register(&self.address, awaited, &mut self.random);
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        let request = self.registration.register(&self.address, &calls, &mut self.random);
         self.line.note_asked(now);
         self.transmit(request.as_bytes().clone());
     }

@@ -41,6 +41,10 @@ impl Latch {
         Self { signalled, latching, source: None, candidates: Vec::new(), has_moved: false }
     }
 
+    pub(super) fn signalled(&self) -> Option<SocketAddr> {
+        self.signalled
+    }
+
     pub(super) fn target(&self) -> Option<SocketAddr> {
         self.source.or(self.signalled)
     }
@@ -109,6 +113,10 @@ pub(super) struct Follower {
 impl Follower {
     pub(super) fn new(signalled: Option<SocketAddr>) -> Self {
         Self { signalled, source: None, newest_report: BTreeMap::new() }
+    }
+
+    pub(super) fn signalled(&self) -> Option<SocketAddr> {
+        self.signalled
     }
 
     pub(super) fn target(&self) -> Option<SocketAddr> {

@@ -29,7 +29,9 @@ pub(super) fn parse(body: &[u8]) -> Result<Session, SdpError> {
         return Err(SdpError::TooLong);
     }
     let text = String::from_utf8_lossy(body);
-    Session::parse(text.trim_end().as_bytes()).map_err(|_| SdpError::Syntax)
+    // Some devices end the text with empty lines or a NUL.
+    let text = text.trim_end_matches(|c: char| c.is_whitespace() || c == '\0');
+    Session::parse(text.as_bytes()).map_err(|_| SdpError::Syntax)
 }
 
 impl Audio {

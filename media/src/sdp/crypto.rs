@@ -1,19 +1,12 @@
 //! SDES: SRTP keys in `a=crypto` lines (RFC 4568).
 
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use sdp_types::Media;
 use zeroize::Zeroize as _;
 
 use crate::srtp::{MASTER_KEY_BYTES, MasterKey};
 
 const SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
-// 30 bytes need no padding, yet some devices write it.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// One usable `a=crypto` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +23,7 @@ impl CryptoLine {
 
     /// The attribute's value.
     pub(super) fn text(&self) -> String {
-        format!("{} {SUITE} inline:{}", self.tag, BASE64.encode(self.key.as_bytes()))
+        format!("{} {SUITE} inline:{}", self.tag, BASE64_STANDARD.encode(self.key.as_bytes()))
     }
 
     fn read(value: &str) -> Option<Self> {
@@ -51,7 +44,7 @@ fn read_key(parameter: &str) -> Option<MasterKey> {
     if !method.eq_ignore_ascii_case("inline") || has_identifier || rest.contains(';') {
         return None;
     }
-    let mut bytes = BASE64.decode(encoded).ok()?;
+    let mut bytes = BASE64_STANDARD.decode(encoded).ok()?;
     let key = <[u8; MASTER_KEY_BYTES]>::try_from(bytes.as_slice()).ok().map(MasterKey::from_bytes);
     bytes.zeroize();
     key
@@ -70,7 +63,7 @@ mod tests {
     const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
 
     #[test]
-    fn a_key_with_lifetime_padding_or_window_hint_is_usable() {
+    fn a_key_with_a_lifetime_or_a_window_hint_is_usable() {
         for value in [
             format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}"),
             format!("7 aes_cm_128_hmac_sha1_80 inline:{KEY}|2^48"),

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
-use callfield_domain::Random;
+use callfield_domain::{Random, Seed};
+use sdp_types::Media;
 
 use super::audio::{self, Audio};
 use super::crypto::CryptoLine;
 use super::formats::{Format, Formats};
 use super::offer::Offer;
+use super::wish::{Security, Wish, usable_ptime};
 use super::writing::{Description, Line};
 use super::{AgreedFormat, Agreement, Direction, EventTypes, SdpError};
 use crate::codec::Codec;
@@ -15,68 +17,21 @@ use crate::srtp::{Keys, MasterKey};
 
 /// The payload type this side asks for `telephone-event/8000` with when it offers.
 const EVENT_TYPE: u8 = 101;
-const PTIME_MS: u32 = 20;
-
-/// Whether a leg is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Security {
-    /// Never: offers RTP/AVP without a key, takes no key.
-    Plain,
-    /// If the other side can: offers RTP/AVP with `a=crypto`, answers with a key when one is offered.
-    Optional,
-    /// Always: offers RTP/SAVP, refuses what has no key.
-    Required,
-}
-
-/// What this side wants of an offer or answer it makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    security: Security,
-    codecs: Vec<Codec>,
-    direction: Direction,
-    ptime_ms: u32,
-}
-
-impl Wish {
-    /// Every codec, both directions, 20 ms.
-    pub fn new(security: Security) -> Self {
-        Self { security, codecs: Codec::ALL.to_vec(), direction: Direction::SendReceive, ptime_ms: PTIME_MS }
-    }
-
-    /// What another leg was offered, passed on: its codecs in its order, its direction and its packet time.
-    pub fn like(offer: &Offer, security: Security) -> Self {
-        Self {
-            security,
-            codecs: offer.codecs(),
-            direction: offer.direction(),
-            ptime_ms: usable_ptime(offer.ptime_ms()),
-        }
-    }
-
-    /// Only these codecs, in this order.
-    #[must_use]
-    pub fn codecs(mut self, codecs: &[Codec]) -> Self {
-        self.codecs = codecs.to_vec();
-        self
-    }
-
-    /// This direction, seen from this side.
-    #[must_use]
-    pub fn direction(mut self, direction: Direction) -> Self {
-        self.direction = direction;
-        self
-    }
-}
 
 /// One leg's offers and answers, from the first INVITE to the BYE.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Negotiation {
     local: SocketAddr,
     session_id: u64,
     version: u64,
     key: MasterKey,
+    next_key: Seed,
     open: Option<Wish>,
     agreed: Option<Agreement>,
+    /// The media lines of the last offer that was answered: later offers keep their number and order (RFC 3264 §8).
+    lines: Vec<Media>,
+    /// Which of them is ours.
+    place: usize,
 }
 
 impl Negotiation {
@@ -84,7 +39,9 @@ impl Negotiation {
     pub fn new(local: SocketAddr, random: &mut Random) -> Self {
         // Some devices read the session id as a signed 32-bit number.
         let session_id = random.below(0x7fff_ffff);
-        Self { local, session_id, version: 0, key: MasterKey::random(random), open: None, agreed: None }
+        let key = MasterKey::random(random);
+        let next_key = random.seed();
+        Self { local, session_id, version: 0, key, next_key, open: None, agreed: None, lines: Vec::new(), place: 0 }
     }
 
     /// The last agreement, if there is one.
@@ -109,14 +66,14 @@ impl Negotiation {
             rtcp_mux: true,
         };
         self.open = Some(wish.clone());
-        self.describe(vec![Description::Audio(line)])
+        self.describe(Some(line))
     }
 
     /// Reads the answer to the open offer. After an error the offer is still open, for another fork's answer.
     pub fn receive_answer(&mut self, body: &[u8]) -> Result<Agreement, SdpError> {
         let wish = self.open.as_ref().ok_or(SdpError::Unasked)?;
         let session = audio::parse(body)?;
-        let media = session.medias.first().ok_or(SdpError::NoAudio)?;
+        let media = session.medias.get(self.place).ok_or(SdpError::NoAudio)?;
         let audio = Audio::read(&session, media).ok_or(SdpError::Profile)?;
         if !audio.is_on {
             return Err(SdpError::Refused);
@@ -134,8 +91,7 @@ impl Negotiation {
             keys,
             rtcp_mux: audio.rtcp_mux,
         };
-        self.open = None;
-        self.agreed = Some(agreement.clone());
+        self.settle(&agreement);
         Ok(agreement)
     }
 
@@ -176,20 +132,33 @@ impl Negotiation {
             ptime_ms: agreement.ptime_ms,
             rtcp_mux: agreement.rtcp_mux,
         };
-        let body = self.describe(in_place(offer, Some(line)));
-        self.open = None;
-        self.agreed = Some(agreement.clone());
-        Ok((body, agreement))
+        Ok((self.conclude(offer, Some(line), &agreement), agreement))
     }
 
     fn answer_silence(&mut self, offer: &Offer) -> Result<(Vec<u8>, Agreement), SdpError> {
         let mut agreement = self.agreed.clone().ok_or(SdpError::NoAudio)?;
         agreement.remote = None;
         agreement.direction = Direction::Inactive;
-        let body = self.describe(in_place(offer, None));
+        Ok((self.conclude(offer, None, &agreement), agreement))
+    }
+
+    fn conclude(&mut self, offer: &Offer, line: Option<Line>, agreement: &Agreement) -> Vec<u8> {
+        self.lines.clone_from(&offer.session.medias);
+        self.place = offer.chosen;
+        let body = self.describe(line);
+        self.settle(agreement);
+        body
+    }
+
+    fn settle(&mut self, agreement: &Agreement) {
         self.open = None;
         self.agreed = Some(agreement.clone());
-        Ok((body, agreement))
+        if agreement.keys.is_none() {
+            // Whoever encrypts after a plain phase starts counting packets anew, so it must not be with the same key.
+            let mut random = Random::new(self.next_key);
+            self.key = MasterKey::random(&mut random);
+            self.next_key = random.seed();
+        }
     }
 
     fn keys(&self, security: Security, remote: &Audio) -> Result<Option<Keys>, SdpError> {
@@ -203,8 +172,15 @@ impl Negotiation {
         }
     }
 
-    fn describe(&mut self, lines: Vec<Description>) -> Vec<u8> {
+    /// Our audio line in its place, every other line refused as it came.
+    fn describe(&mut self, audio: Option<Line>) -> Vec<u8> {
         self.version += 1;
+        let mut lines: Vec<_> = self.lines.iter().cloned().map(Description::Refused).collect();
+        match (audio.map(Description::Audio), lines.get_mut(self.place)) {
+            (Some(audio), Some(place)) => *place = audio,
+            (Some(audio), None) => lines.push(audio),
+            (None, _) => {}
+        }
         super::writing::write(self.local.ip(), self.session_id, self.version, lines)
     }
 }
@@ -226,19 +202,4 @@ fn agreed_formats(common: &[Format], theirs: &Formats, ours: &Formats) -> Result
 
 fn events(theirs: &Formats, ours: &Formats) -> Option<EventTypes> {
     Some(EventTypes { send: theirs.events?, receive: ours.events? })
-}
-
-/// The media lines of an answer: ours in the chosen place, every other one refused as it came.
-fn in_place(offer: &Offer, audio: Option<Line>) -> Vec<Description> {
-    let refused = |media: &sdp_types::Media| Description::Refused(media.clone());
-    let mut lines: Vec<_> = offer.session.medias.iter().map(refused).collect();
-    if let Some(line) = audio {
-        lines[offer.chosen] = Description::Audio(line);
-    }
-    lines
-}
-
-/// The packet time this side sends with: what the other side asks for if it is 10 to 60 ms in tens, else 20.
-fn usable_ptime(asked_ms: Option<u32>) -> u32 {
-    asked_ms.filter(|ms| (10..=60).contains(ms) && ms % 10 == 0).unwrap_or(PTIME_MS)
 }

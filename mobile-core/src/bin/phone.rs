@@ -1,3 +1,7 @@
-//! A phone without a screen.
+//! `callfield-phone`: a phone without a screen.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    callfield_mobile_core::headless::main()
+}

@@ -83,6 +83,7 @@ impl EventLoop {
             tell(&own, Command::SdpMade(call, sdp)).await;
             if let Some((agreement, socket)) = agreed {
                 carry_audio(&shared, call, &agreement, socket, stop).await;
+                tell(&own, Command::AudioOver).await;
             }
         });
     }

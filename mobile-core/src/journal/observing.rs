@@ -47,6 +47,10 @@ pub struct NativeCall {
 pub fn sip_call_began(tx: &Tx<'_>, seen: &SipCall, country: &str, now: Timestamp) -> Result<Entry, StoreError> {
     let party = party(tx, Some(seen.number.as_str()).filter(|number| !number.is_empty()), country)?;
     let mut entry = tx.entry(seen.call)?.unwrap_or(new_entry(seen, now));
+    if entry.state == EntryState::ToLog && entry.form.is_none() {
+        // It was live when the process died, and rings again.
+        entry = Entry { state: EntryState::Live, ended_at: None, outcome: None, ..entry };
+    }
     if party.number.is_some() {
         entry.number = party.number;
         entry.record = party.record;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use callfield_domain::{RecordId, Timestamp};
+use callfield_domain::{Random, RecordId, Timestamp};
+use callfield_sync::Author;
 use callfield_sync::phone::{self, InboxEntry, LocalRecord, Merged, Outgoing, Settled};
-use callfield_sync::protocol::{Budget, Item, Page, Request, Response, VerdictCode, Want};
+use callfield_sync::protocol::{Budget, Item, Request, Response, VerdictCode, Want};
 use callfield_sync::record::Edit;
-use callfield_sync::{Actor, Author};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,7 @@ use super::{Session, SessionError, SyncReason};
 use crate::events::Event;
 use crate::store::{StoreError, Tx};
 use crate::transport::ApiError;
+use crate::writer::WriteError;
 
 /// More rounds than a full download of the largest tenant takes; a server that never ends is left alone.
 const ROUNDS_MAX: u32 = 10_000;
@@ -49,7 +50,7 @@ impl Session {
             Ok(Synced { sent, received, unsent }) => {
                 self.shared.tell(Event::Synced { sent: *sent, received: *received, unsent: *unsent });
             }
-            Err(error) => self.shared.tell(Event::SyncFailed { reason: error.to_string() }),
+            Err(error) => self.shared.tell(Event::SyncFailed { reason: error.reason() }),
         }
         synced
     }
@@ -59,10 +60,10 @@ impl Session {
         let mut done = Synced::default();
         let (mut want, mut asks) = (Vec::new(), 0);
         for _ in 0..ROUNDS_MAX {
-            let asked = self.request(reason, want)?;
-            let bytes = api.sync(&asked.request.encode()).await?;
+            let request = self.request(reason, want)?;
+            let bytes = api.sync(&request.encode()).await?;
             let response = Response::decode(&bytes).map_err(|_| ApiError::BadAnswer)?;
-            let round = self.take(&asked, &response)?;
+            let round = self.take(&response)?;
             done.sent += round.sent;
             done.received += round.received;
             asks += u32::from(!round.want.is_empty());
@@ -83,7 +84,7 @@ impl Session {
         self.shared.store.read(|tx| tx.outgoing_count())
     }
 
-    fn request(&self, reason: SyncReason, want: Vec<Want>) -> Result<Asked, StoreError> {
+    fn request(&self, reason: SyncReason, want: Vec<Want>) -> Result<Request, StoreError> {
         let now = self.shared.clock.now();
         self.shared.write(|tx, random| {
             let session = phone::Session {
@@ -91,21 +92,15 @@ impl Session {
                 reason,
                 budget: Budget { bytes: PAGE_BYTES, time_ms: AWAKE_MS, metered: false },
             };
-            let outbox = tx.outgoing()?;
-            let request = phone::build_request(&session, &outbox, tx.scopes()?, want);
-            Ok(Asked { request, outbox })
+            Ok(phone::build_request(&session, &tx.outgoing()?, tx.scopes()?, want))
         })
     }
 
     /// Stores one response: first the verdicts, then each page by itself, so that a kill in between costs one page.
-    fn take(&self, asked: &Asked, response: &Response) -> Result<Round, SessionError> {
+    fn take(&self, response: &Response) -> Result<Round, SessionError> {
         let now = self.shared.clock.now();
         let mut round = self.shared.write(|tx, random| {
-            let settled = settle(tx, asked, response, |tx| {
-                let is_refused = response.verdicts.iter().any(|verdict| !is_taken(verdict.code));
-                let install = tx.install(now, random)?;
-                if is_refused { tx.begin_incarnation(now, random) } else { Ok(install.actor) }
-            })?;
+            let settled = settle(tx, response, &fresh(tx, now, random)?)?;
             for scope in &response.scopes_added {
                 tx.add_scope(scope)?;
             }
@@ -113,19 +108,19 @@ impl Session {
             Ok::<_, SessionError>(Round { sent: taken(response), received: 0, want: settled.want })
         })?;
         for page in &response.pages {
-            self.shared.store.write(|tx| take_page(tx, page, &mut round))?;
+            self.shared.write::<_, SessionError>(|tx, random| {
+                let mut intake = Intake { tx, random, now, round: &mut round };
+                page.docs.iter().try_for_each(|item| intake.take(Some(&page.scope), item))?;
+                Ok(tx.put_cursor(&page.scope, &page.next)?)
+            })?;
         }
-        self.shared.store.write::<_, StoreError>(|tx| {
-            response.wanted.iter().try_for_each(|item| take_item(tx, None, item, &mut round))?;
-            response.scopes_removed.iter().try_for_each(|scope| tx.purge_scope(scope))
+        self.shared.write::<_, SessionError>(|tx, random| {
+            let mut intake = Intake { tx, random, now, round: &mut round };
+            response.wanted.iter().try_for_each(|item| intake.take(None, item))?;
+            Ok(response.scopes_removed.iter().try_for_each(|scope| tx.purge_scope(scope))?)
         })?;
         Ok(round)
     }
-}
-
-struct Asked {
-    request: Request,
-    outbox: Vec<Outgoing>,
 }
 
 struct Round {
@@ -134,65 +129,82 @@ struct Round {
     want: Vec<Want>,
 }
 
-fn settle(
-    tx: &Tx<'_>,
-    asked: &Asked,
-    response: &Response,
-    actor: impl FnOnce(&Tx<'_>) -> Result<Actor, StoreError>,
-) -> Result<Settled, SessionError> {
+/// An editor of the device's next incarnation, for what must be written again.
+fn fresh(tx: &Tx<'_>, now: Timestamp, random: &mut Random) -> Result<Edit, SessionError> {
     let account = tx.account()?.ok_or(SessionError::NotEnrolled)?;
+    Ok(Edit { actor: tx.next_actor(now, random)?, author: Author::User(account.user), claimed_at: now })
+}
+
+/// The outbox is read again: the user may have written while the request was on its way.
+fn settle(tx: &Tx<'_>, response: &Response, fresh: &Edit) -> Result<Settled, StoreError> {
+    let outbox = tx.outgoing()?;
     let mut records: BTreeMap<RecordId, LocalRecord> = BTreeMap::new();
-    for id in phone::touched(response, &asked.outbox) {
+    for id in phone::touched(response, &outbox) {
         records.extend(tx.record(id)?.map(|record| (id, record)));
     }
-    let claimed_at = Timestamp::from_millis(response.server_time);
-    let fresh = Edit { actor: actor(tx)?, author: Author::User(account.user), claimed_at };
-    Ok(phone::settle(response, &asked.outbox, &records, &fresh))
+    let settled = phone::settle(response, &outbox, &records, fresh);
+    if settled.is_rebased {
+        tx.put_actor(fresh.actor)?;
+    }
+    Ok(settled)
 }
 
 fn keep_settled(tx: &Tx<'_>, settled: &Settled, now: Timestamp) -> Result<(), StoreError> {
-    for record in &settled.records {
-        tx.put_record(record)?;
-    }
-    for hash in &settled.done {
-        tx.remove_outgoing(hash)?;
-    }
-    for (hash, changes) in &settled.replaced {
-        tx.remove_outgoing(hash)?;
-        tx.add_outgoing(changes)?;
-    }
+    settled.records.iter().try_for_each(|record| tx.put_record(record))?;
+    settled.dropped.iter().try_for_each(|id| tx.drop_record(*id))?;
+    settled.done.iter().try_for_each(|hash| tx.remove_outgoing(hash))?;
+    tx.replace_outgoing(&settled.replaced)?;
     settled.inbox.iter().try_for_each(|entry: &InboxEntry| tx.add_card(entry, now))
 }
 
-fn take_page(tx: &Tx<'_>, page: &Page, round: &mut Round) -> Result<(), StoreError> {
-    page.docs.iter().try_for_each(|item| take_item(tx, Some(&page.scope), item, round))?;
-    tx.put_cursor(&page.scope, &page.next)
+/// Takes what the server sent of records into the store.
+struct Intake<'a> {
+    tx: &'a Tx<'a>,
+    random: &'a mut Random,
+    now: Timestamp,
+    round: &'a mut Round,
 }
 
-fn take_item(tx: &Tx<'_>, scope: Option<&str>, item: &Item, round: &mut Round) -> Result<(), StoreError> {
-    let local = tx.record(item.doc)?;
-    let unsent = tx.outgoing_of(item.doc)?;
-    match phone::merge(item, local.as_ref(), &unsent) {
-        Merged::Store(record) => {
-            tx.put_record(&record)?;
-            round.received += 1;
+impl Intake<'_> {
+    fn take(&mut self, scope: Option<&str>, item: &Item) -> Result<(), SessionError> {
+        let tx = self.tx;
+        let local = tx.record(item.doc)?;
+        let unsent = tx.outgoing_of(item.doc)?;
+        if let Some(local) = local.as_ref().filter(|local| phone::needs_replay(item, Some(local), &unsent)) {
+            self.replay(item, local, &unsent)?;
+            return Ok(scope.map_or(Ok(()), |scope| tx.enter_scope(scope, item.doc))?);
         }
-        Merged::Unchanged => {}
-        Merged::Want(want) => {
-            round.want.push(want);
+        match phone::merge(item, local.as_ref(), &unsent) {
+            Merged::Store(record) => {
+                tx.put_record(&record)?;
+                self.round.received += 1;
+            }
+            Merged::Unchanged => {}
+            Merged::Want(want) => self.round.want.push(want),
+            Merged::Leave => return Ok(scope.map_or(Ok(()), |scope| tx.leave_scope(scope, item.doc))?),
+            Merged::Erase => return Ok(tx.erase_record(item.doc)?),
+            Merged::Skip => return Ok(()),
         }
-        Merged::Leave => return scope.map_or(Ok(()), |scope| tx.leave_scope(scope, item.doc)),
-        Merged::Erase => return tx.erase_record(item.doc),
-        Merged::Skip => return Ok(()),
+        Ok(scope.map_or(Ok(()), |scope| tx.enter_scope(scope, item.doc))?)
     }
-    scope.map_or(Ok(()), |scope| tx.enter_scope(scope, item.doc))
-}
 
-const fn is_taken(code: VerdictCode) -> bool {
-    matches!(code, VerdictCode::Ok | VerdictCode::Duplicate)
+    /// The record was rebuilt, or the server lost what the unsent changes build on: they are written again.
+    fn replay(&mut self, item: &Item, local: &LocalRecord, unsent: &[Outgoing]) -> Result<(), SessionError> {
+        let fresh = fresh(self.tx, self.now, self.random)?;
+        let replayed = phone::replay(item, local, unsent, &fresh).map_err(WriteError::from)?;
+        self.tx.put_record(&replayed.record)?;
+        self.tx.replace_outgoing(&replayed.replaced)?;
+        self.tx.put_actor(fresh.actor)?;
+        self.round.received += 1;
+        Ok(())
+    }
 }
 
 fn taken(response: &Response) -> u32 {
-    let taken = response.verdicts.iter().filter(|verdict| is_taken(verdict.code)).count();
+    let taken = response
+        .verdicts
+        .iter()
+        .filter(|verdict| matches!(verdict.code, VerdictCode::Ok | VerdictCode::Duplicate))
+        .count();
     u32::try_from(taken).unwrap_or(u32::MAX)
 }

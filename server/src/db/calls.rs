@@ -1,6 +1,6 @@
 //! Calls: the facts the server knows, one row a call.
 
-use callfield_domain::{CallFacts, CallId, DeviceId, TenantId, Timestamp, UserId};
+use callfield_domain::{CallFacts, CallId, CallState, DeviceId, Outcome, TenantId, Timestamp, UserId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -63,6 +63,10 @@ statements! {
             answered_at, ended_at, record_made_at
         FROM calls WHERE tenant_id = $1 AND record_made_at IS NULL AND ended_at IS NOT NULL
         ORDER BY ended_at, id LIMIT $2";
+    /// A call whose server died: it was talked on if somebody had answered it.
+    END_ABANDONED = "UPDATE calls SET state = $3, ended_at = $2,
+            outcome = CASE WHEN answered_at IS NULL THEN $4 ELSE $5 END
+        WHERE tenant_id = $1 AND ended_at IS NULL";
     RECORD_MADE = "UPDATE calls SET record_made_at = $3 WHERE tenant_id = $1 AND id = $2";
 }
 
@@ -122,6 +126,18 @@ impl Scoped {
             .bind(limit)
             .fetch_all(connection).await)?;
         rows.into_iter().map(|row| self.stored(row)).collect()
+    }
+
+    /// Ends the calls that were live when the server died; answers how many. To be called before any call is taken.
+    pub async fn end_abandoned_calls(&mut self, now: Timestamp) -> Result<u64> {
+        let tenant = self.tenant.uuid();
+        Ok(on!(self.tx, connection => sqlx::query(END_ABANDONED)
+            .bind(tenant)
+            .bind(now.as_millis())
+            .bind(word(CallState::Ended))
+            .bind(word(Outcome::Failed))
+            .bind(word(Outcome::Completed))
+            .execute(connection).await.map(|done| done.rows_affected()))?)
     }
 
     /// Notes that the record of a call was made.

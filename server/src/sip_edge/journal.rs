@@ -79,6 +79,25 @@ impl Journal {
     }
 }
 
+/// Ends the calls that were live when the server died, so that each call has an outcome.
+pub(super) async fn repair(app: &App) {
+    let repaired = async {
+        let tenants = app.db.look_up().await?.tenants().await?;
+        let mut ended = 0;
+        for tenant in tenants {
+            let mut rows = app.db.write(tenant).await?;
+            ended += rows.end_abandoned_calls(app.now()).await?;
+            rows.commit().await?;
+        }
+        db::Result::Ok(ended)
+    };
+    match repaired.await {
+        Ok(0) => {}
+        Ok(ended) => tracing::warn!(ended, "calls were live when the server stopped; they are ended"),
+        Err(error) => tracing::error!(%error, "calls that were live when the server stopped could not be ended"),
+    }
+}
+
 async fn write_all(app: App, mut entries: mpsc::Receiver<Entry>, answers: mpsc::Sender<Input>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while entries.recv_many(&mut batch, BATCH_MAX).await > 0 {

@@ -44,13 +44,13 @@ pub(super) enum Event {
     /// The user hangs up.
     HangUp,
     /// The edge took the INVITE back.
-    Cancelled { elsewhere: bool },
-    /// The edge acknowledged the 200; `elsewhere` if only to end it at once.
-    Acknowledged { elsewhere: bool },
+    Cancelled(EndReason),
+    /// The edge acknowledged the 200; if it was too late, only to end the call at once.
+    Acknowledged { too_late: Option<EndReason> },
     /// The edge acknowledged a refusal.
     RefusalAcknowledged,
     /// The edge ended the dialog.
-    ByeReceived { elsewhere: bool },
+    ByeReceived(EndReason),
     /// The phone's own BYE was answered.
     ByeAnswered,
     /// The edge said how the call stands; `None` if it could not be asked.
@@ -125,11 +125,11 @@ impl Call {
             Event::Answer => self.answer(),
             Event::Sdp { is_there } => self.take_sdp(now, is_there),
             Event::Decline | Event::HangUp => self.stop(now, event),
-            Event::Cancelled { elsewhere } => self.cancel(now, elsewhere),
-            Event::Acknowledged { elsewhere } => self.acknowledge(now, elsewhere),
+            Event::Cancelled(reason) => self.cancel(now, reason),
+            Event::Acknowledged { too_late } => self.acknowledge(now, too_late),
             Event::RefusalAcknowledged | Event::ByeAnswered => self.close(),
-            Event::ByeReceived { elsewhere } => {
-                self.end(if elsewhere { EndReason::AnsweredElsewhere } else { EndReason::RemoteHungUp });
+            Event::ByeReceived(reason) => {
+                self.end(reason);
                 self.stage = Stage::Gone;
             }
             Event::StateKnown(state) => self.learn(now, state),
@@ -219,10 +219,8 @@ impl Call {
 
     fn reconnect(&mut self) {
         match self.stage {
-            Stage::Expected { .. } => {}
-            Stage::Ringing { .. } => self.actions.push_back(Action::AskState),
             Stage::Answered { .. } | Stage::Closing { .. } => self.actions.push_back(Action::Repeat),
-            Stage::Talking | Stage::Gone => {}
+            Stage::Expected { .. } | Stage::Ringing { .. } | Stage::Talking | Stage::Gone => {}
         }
     }
 
@@ -272,16 +270,16 @@ impl Call {
         }
     }
 
-    fn cancel(&mut self, now: Timestamp, elsewhere: bool) {
+    fn cancel(&mut self, now: Timestamp, reason: EndReason) {
         if let Stage::Ringing { .. } = self.stage {
-            self.refuse(now, 487, if elsewhere { EndReason::AnsweredElsewhere } else { EndReason::Cancelled });
+            self.refuse(now, 487, reason);
         }
     }
 
-    fn acknowledge(&mut self, now: Timestamp, elsewhere: bool) {
+    fn acknowledge(&mut self, now: Timestamp, too_late: Option<EndReason>) {
         let Stage::Answered { .. } = self.stage else { return };
-        if elsewhere {
-            self.end(EndReason::AnsweredElsewhere);
+        if let Some(reason) = too_late {
+            self.end(reason);
             self.stage = Stage::Closing { until: now + PATIENCE };
         } else if self.ended.is_some() {
             self.say_bye(now);
@@ -305,13 +303,12 @@ impl Call {
             Some(WokenCallState::Over | WokenCallState::Unknown) => EndReason::Over,
         };
         match self.stage {
-            Stage::Expected { .. } => {
+            Stage::Ringing { .. } => self.refuse(now, 487, reason),
+            Stage::Expected { .. } | Stage::Answered { .. } | Stage::Talking => {
                 self.stage = Stage::Gone;
                 self.end(reason);
             }
-            Stage::Ringing { .. } => self.refuse(now, 487, reason),
-            // Over may mean that this very phone has the call.
-            Stage::Answered { .. } | Stage::Talking | Stage::Closing { .. } | Stage::Gone => {}
+            Stage::Closing { .. } | Stage::Gone => {}
         }
     }
 

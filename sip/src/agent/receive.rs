@@ -9,7 +9,7 @@ use super::call::Event;
 use super::leg::{Leg, reason};
 use super::registration::Registered;
 use super::{Agent, EndReason, Output};
-use crate::extension::{STATE_HEADER, WokenCallState, call_of, says_elsewhere};
+use crate::extension::{Ending, call_of, ending_of, states_of};
 use crate::message::{DropReason, Message, Method, Verdict, parse};
 
 /// The methods a phone understands.
@@ -46,14 +46,13 @@ impl Agent {
     fn take_registered(&mut self, now: Timestamp, response: &Message) {
         match self.registration.take_in(now, response, &mut self.random) {
             Some(Registered::Refused(status)) => self.fail_line(now, Some(status)),
-            Some(Registered::Until { at, is_new, call }) => {
+            Some(Registered::Until { at, is_new }) => {
                 self.line.note_success();
                 self.outputs.push_back(Output::Registered { until: at });
                 if is_new {
                     self.tell_all(now, Event::Reconnected);
                 }
-                let state = response.header(STATE_HEADER).and_then(WokenCallState::from_word);
-                if let (Some(call), Some(state)) = (call, state) {
+                for (call, state) in states_of(response) {
                     self.tell(now, call, Event::StateKnown(Some(state)));
                 }
             }
@@ -125,8 +124,11 @@ impl Agent {
         });
         let Some((call, entry)) = found else { return };
         let was_refused = entry.leg.as_ref().is_some_and(Leg::is_refused);
-        let elsewhere = says_elsewhere(ack);
-        let event = if was_refused { Event::RefusalAcknowledged } else { Event::Acknowledged { elsewhere } };
+        let event = if was_refused {
+            Event::RefusalAcknowledged
+        } else {
+            Event::Acknowledged { too_late: ending_of(ack).map(reason_for) }
+        };
         self.tell(now, *call, event);
     }
 
@@ -135,13 +137,13 @@ impl Agent {
             self.calls.iter().find(|(_, entry)| entry.leg.as_ref().is_some_and(|leg| leg.is_same_transaction(cancel)));
         let Some(call) = found.map(|(call, _)| *call) else { return self.respond(cancel, 481) };
         self.respond(cancel, 200);
-        self.tell(now, call, Event::Cancelled { elsewhere: says_elsewhere(cancel) });
+        self.tell(now, call, Event::Cancelled(ending_of(cancel).map_or(EndReason::Cancelled, reason_for)));
     }
 
     fn take_bye(&mut self, now: Timestamp, bye: &Message) {
         let Some(call) = self.call_in_dialog(bye) else { return self.respond(bye, 481) };
         self.respond(bye, 200);
-        self.tell(now, call, Event::ByeReceived { elsewhere: says_elsewhere(bye) });
+        self.tell(now, call, Event::ByeReceived(ending_of(bye).map_or(EndReason::RemoteHungUp, reason_for)));
     }
 
     fn call_in_dialog(&mut self, request: &Message) -> Option<CallId> {
@@ -154,6 +156,13 @@ impl Agent {
     fn respond(&mut self, request: &Message, status: u16) {
         let response = request.response(status, reason(status)).to_tag(&self.random.token(12)).build();
         self.transmit(response.as_bytes().clone());
+    }
+}
+
+const fn reason_for(ending: Ending) -> EndReason {
+    match ending {
+        Ending::Elsewhere => EndReason::AnsweredElsewhere,
+        Ending::Over => EndReason::Cancelled,
     }
 }
 

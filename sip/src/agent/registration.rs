@@ -53,22 +53,17 @@ pub(super) struct Registration {
     call_id: String,
     tag: String,
     cseq: u32,
-    pending: Option<Pending>,
+    /// The branch of the REGISTER that is not answered.
+    pending: Option<String>,
     refresh_at: Option<Timestamp>,
     is_registered: bool,
-}
-
-#[derive(Debug)]
-struct Pending {
-    branch: String,
-    call: Option<CallId>,
 }
 
 /// What came of a REGISTER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Registered {
     /// The edge knows the phone; `is_new` if it did not on this connection.
-    Until { at: Timestamp, is_new: bool, call: Option<CallId> },
+    Until { at: Timestamp, is_new: bool },
     /// The edge refused.
     Refused(u16),
 }
@@ -90,12 +85,12 @@ impl Registration {
         self.is_registered = false;
     }
 
-    /// The next REGISTER; `call` is the one a push named.
-    pub(super) fn register(&mut self, address: &Address, call: Option<CallId>, random: &mut Random) -> Message {
+    /// The next REGISTER; it names the calls that the phone knows, so that it learns how they stand.
+    pub(super) fn register(&mut self, address: &Address, calls: &[CallId], random: &mut Random) -> Message {
         self.cseq += 1;
         self.refresh_at = None;
         let (via, branch) = address.via(random);
-        self.pending = Some(Pending { branch, call });
+        self.pending = Some(branch);
         let contact = format!("{};+sip.instance={};reg-id=1", address.contact, address.instance);
         let request = RequestBuilder::new(Method::Register, &address.domain)
             .header("Via", via)
@@ -106,17 +101,14 @@ impl Registration {
             .header("Contact", contact)
             .header("Expires", EXPIRES_S)
             .header("Supported", "outbound, path");
-        match call {
-            Some(call) => request.header(CALL_HEADER, call).build(),
-            None => request.build(),
-        }
+        calls.iter().fold(request, |request, call| request.header(CALL_HEADER, call)).build()
     }
 
     /// Takes in a response if it is the one that is waited for.
     pub(super) fn take_in(&mut self, now: Timestamp, response: &Message, random: &mut Random) -> Option<Registered> {
         let status = response.status().filter(|status| *status >= 200)?;
-        let branch = response.top_via()?;
-        let pending = self.pending.take_if(|pending| branch.branch() == Some(&pending.branch))?;
+        let via = response.top_via()?;
+        self.pending.take_if(|branch| via.branch() == Some(branch))?;
         if status >= 300 {
             self.is_registered = false;
             return Some(Registered::Refused(status));
@@ -127,7 +119,7 @@ impl Registration {
         let refresh = granted.saturating_sub(Duration::from_millis(margin + random.below(margin + 1)));
         self.refresh_at = Some(now + refresh.max(SHORTEST));
         let is_new = !std::mem::replace(&mut self.is_registered, true);
-        Some(Registered::Until { at: now + granted, is_new, call: pending.call })
+        Some(Registered::Until { at: now + granted, is_new })
     }
 
     pub(super) fn poll_timeout(&self) -> Option<(Timestamp, Why)> {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Random, Timestamp};
 
 use crate::dialog::Dialog;
-use crate::extension::ELSEWHERE;
+use crate::extension::{ELSEWHERE, Ending, OVER};
 use crate::message::{Message, Method, RequestBuilder, Via};
 
 /// 64·T1: how long a device may take to answer a CANCEL or a BYE.
@@ -105,11 +105,11 @@ impl InnerLeg {
         .inspect(|_| self.has_progressed = true)
     }
 
-    /// The ACK of the 2xx; it says so if it is only to be ended, lest the device starts to talk.
-    pub(super) fn ack(&mut self, edge: &Edge, elsewhere: bool, random: &mut Random) -> Option<Bytes> {
+    /// The ACK of the 2xx; it says so if the answer came too late, lest the device starts to talk.
+    pub(super) fn ack(&mut self, edge: &Edge, too_late: Option<Ending>, random: &mut Random) -> Option<Bytes> {
         if self.ack.is_none() {
             let start = self.dialog.as_ref()?.ack(self.invite.as_ref()?).header("Via", edge.via(random));
-            self.ack = Some(with_reason(start, elsewhere).build().as_bytes().clone());
+            self.ack = Some(with_reason(start, too_late).build().as_bytes().clone());
         }
         self.ack.clone()
     }
@@ -143,18 +143,25 @@ impl InnerLeg {
             .to(&invite.to())
             .call_id(invite.call_id())
             .cseq(invite.cseq().number);
-        cancel.sent = Some(with_reason(start, cancel.elsewhere).build().as_bytes().clone());
+        cancel.sent =
+            Some(with_reason(start, cancel.elsewhere.then_some(Ending::Elsewhere)).build().as_bytes().clone());
         cancel.sent.clone()
     }
 
     /// The BYE to a device that answered; `None` if there is no dialog or the device ended it itself.
-    pub(super) fn bye(&mut self, now: Timestamp, edge: &Edge, elsewhere: bool, random: &mut Random) -> Option<Bytes> {
+    pub(super) fn bye(
+        &mut self,
+        now: Timestamp,
+        edge: &Edge,
+        ending: Option<Ending>,
+        random: &mut Random,
+    ) -> Option<Bytes> {
         if self.bye.is_some() || self.bye_received.is_some() {
             return None;
         }
         let start = self.dialog.as_mut()?.request(Method::Bye).header("Via", edge.via(random));
         self.gone_at = Some(now + PATIENCE);
-        self.bye = Some(with_reason(start, elsewhere).build().as_bytes().clone());
+        self.bye = Some(with_reason(start, ending).build().as_bytes().clone());
         self.bye.clone()
     }
 
@@ -176,8 +183,12 @@ impl InnerLeg {
     }
 }
 
-fn with_reason(request: RequestBuilder, elsewhere: bool) -> RequestBuilder {
-    if elsewhere { request.header("Reason", ELSEWHERE) } else { request }
+fn with_reason(request: RequestBuilder, ending: Option<Ending>) -> RequestBuilder {
+    match ending {
+        Some(Ending::Elsewhere) => request.header("Reason", ELSEWHERE),
+        Some(Ending::Over) => request.header("Reason", OVER),
+        None => request,
+    }
 }
 
 /// How the edge names itself to devices.

@@ -1,14 +1,14 @@
 //! What a call wants done, done in SIP and asked of the shell.
 
 use bytes::Bytes;
-use callfield_domain::{CallId, DeviceId, Timestamp};
+use callfield_domain::{CallId, DeviceId, Milestone, TimelineEvent, Timestamp};
 
 use super::call::{Action, Event, Farewell};
 use super::caller::address_of;
 use super::memory::Remembered;
 use super::outer::{ALLOW, OuterLeg, reason};
 use super::{Alarm, Decision, Output, Party, Switchboard, Why};
-use crate::extension::CALL_HEADER;
+use crate::extension::{CALL_HEADER, Ending};
 use crate::message::{Message, Method, NameAddr, RequestBuilder};
 use crate::transaction::Input as Layer;
 use crate::uri::Uri;
@@ -21,10 +21,10 @@ impl Switchboard {
         self.act(now, call);
     }
 
-    /// Tells every call that has a leg with a device.
-    pub(super) fn tell_calls_with(&mut self, now: Timestamp, device: DeviceId, event: Event) {
+    /// Tells every call that has a leg with a device that it is not registered any more.
+    pub(super) fn lose_device(&mut self, now: Timestamp, device: DeviceId) {
         for call in self.inner.calls_of(device) {
-            self.tell(now, call, event.clone());
+            self.tell(now, call, Event::ConnectionLost(device));
         }
     }
 
@@ -75,6 +75,9 @@ impl Switchboard {
         leg.invite(invite);
         self.inner.name(&name, device, call);
         self.transmit_to(device, Some(bytes));
+        let milestone = Milestone::InviteForwarded;
+        let event = TimelineEvent { at: now, milestone, device: Some(device), detail: None };
+        self.outputs.push_back(Output::Timeline { call, event });
     }
 
     /// The shell made the caller's SDP of the device's answer.
@@ -134,7 +137,7 @@ impl Switchboard {
 
     fn ask_for_answer(&mut self, device: DeviceId, call: CallId) {
         let Some(leg) = self.inner.leg(device, call) else { return };
-        let ack = leg.ack(&self.edge, false, &mut self.random);
+        let ack = leg.ack(&self.edge, None, &mut self.random);
         let device_sdp = std::mem::take(&mut leg.sdp);
         self.transmit_to(device, ack);
         self.outputs.push_back(Output::AnswerWanted { call, device, device_sdp });
@@ -153,9 +156,11 @@ impl Switchboard {
     /// Ends the dialog with a device that answered: ACK, if none went out, then BYE.
     pub(super) fn hang_up_device(&mut self, now: Timestamp, device: DeviceId, call: CallId, elsewhere: bool) {
         let Some(leg) = self.inner.leg(device, call) else { return };
-        let elsewhere = elsewhere || leg.was_elsewhere();
-        let ack = if leg.is_acknowledged() { None } else { leg.ack(&self.edge, elsewhere, &mut self.random) };
-        let bye = leg.bye(now, &self.edge, elsewhere, &mut self.random);
+        let was_joined = leg.is_acknowledged();
+        let too_late = if elsewhere || leg.was_elsewhere() { Ending::Elsewhere } else { Ending::Over };
+        let ending = (!was_joined).then_some(too_late);
+        let ack = if was_joined { None } else { leg.ack(&self.edge, ending, &mut self.random) };
+        let bye = leg.bye(now, &self.edge, ending, &mut self.random);
         self.watch_inner(device, call);
         self.transmit_to(device, ack);
         self.transmit_to(device, bye);

@@ -13,14 +13,14 @@ fn read_everything(message: &Message) {
     let _ = (message.routes().count(), message.require().count(), message.lines().count());
     let _ = message.from().with_tag("t").tag().map(str::len);
     for via in message.vias() {
-        let _ = via.with_source("192.0.2.1:5060".parse().unwrap());
+        let _ = via.with_source(([192, 0, 2, 1], 5060).into());
     }
     let _ = message.response(400, "Bad").to_tag("t").build();
     let _ = message.edit().set_top_via(&via()).remove_first_value("Route").set("X", "y").build();
 }
 
 fn via() -> callfield_sip::message::Via {
-    callfield_sip::message::Via::new("UDP", "host", "z9hG4bK1").unwrap()
+    callfield_sip::message::Via::new("UDP", "host", "z9hG4bK1").expect("a plain Via")
 }
 
 fn read_verdict(bytes: Vec<u8>) {

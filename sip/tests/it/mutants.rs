@@ -48,12 +48,12 @@ fn a_mutant_that_both_readers_accept_is_cut_the_same_way() {
 }
 
 fn mutant(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut position = |length: usize| usize::try_from(random.below(length as u64)).unwrap();
+    let mut position = |length: usize| usize::try_from(random.below(length as u64)).expect("a position in a message");
     let mut bytes = corpus[position(corpus.len())].clone();
     for _ in 0..=position(3) {
         let at = position(bytes.len());
         match position(5) {
-            0 => bytes[at] = u8::try_from(position(256)).unwrap(),
+            0 => bytes[at] = u8::try_from(position(256)).expect("a byte"),
             1 => drop(bytes.drain(at..(at + 1 + position(4)).min(bytes.len()))),
             2 => drop(bytes.splice(at..at, PIECES[position(PIECES.len())].iter().copied())),
             3 => {

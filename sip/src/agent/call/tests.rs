@@ -52,9 +52,9 @@ impl Story {
     }
 
     fn end(&self) -> Option<EndReason> {
-        let ends = self.actions.iter().filter_map(|action| match action {
-            Action::End(reason) => Some(*reason),
-            _ => None,
+        let ends = self.actions.iter().filter_map(|action| {
+            let Action::End(reason) = action else { return None };
+            Some(*reason)
         });
         let ends: Vec<EndReason> = ends.collect();
         assert!(ends.len() <= 1, "the app is told of the end once");
@@ -119,17 +119,17 @@ fn the_phone_stops_ringing_when_the_invite_expires_even_if_nobody_says_so() {
 #[test]
 fn a_cancel_after_the_answer_changes_nothing() {
     let mut story = Story::answered();
-    story.tell(Event::Cancelled { elsewhere: false });
+    story.tell(Event::Cancelled(EndReason::Cancelled));
     assert_eq!(story.end(), None);
-    story.tell(Event::Acknowledged { elsewhere: false });
+    story.tell(Event::Acknowledged { too_late: None });
     assert_eq!(story.count(Action::Establish), 1);
 }
 
 #[test]
 fn an_answer_that_lost_the_race_never_talks() {
     let mut story = Story::answered();
-    story.tell(Event::Acknowledged { elsewhere: true });
-    story.tell(Event::ByeReceived { elsewhere: true });
+    story.tell(Event::Acknowledged { too_late: Some(EndReason::AnsweredElsewhere) });
+    story.tell(Event::ByeReceived(EndReason::AnsweredElsewhere));
     assert_eq!((story.end(), story.count(Action::Establish)), (Some(EndReason::AnsweredElsewhere), 0));
     assert!(story.call.is_gone());
 }
@@ -149,7 +149,7 @@ fn hanging_up_before_the_ack_waits_for_it() {
     let mut story = Story::answered();
     story.tell(Event::HangUp);
     assert_eq!((story.end(), story.count(Action::Bye)), (Some(EndReason::HungUp), 0));
-    story.tell(Event::Acknowledged { elsewhere: false });
+    story.tell(Event::Acknowledged { too_late: None });
     assert_eq!((story.count(Action::Bye), story.count(Action::Establish)), (1, 0));
     story.tell(Event::ByeAnswered);
     assert!(story.call.is_gone());
@@ -160,7 +160,15 @@ fn a_new_connection_repeats_what_the_edge_may_have_missed() {
     let mut story = Story::answered();
     story.tell(Event::Reconnected);
     assert_eq!(story.count(Action::Repeat), 1);
-    let mut story = Story::ringing();
-    story.tell(Event::Reconnected);
-    assert_eq!(story.count(Action::AskState), 2);
+}
+
+#[test]
+fn a_call_that_ended_while_the_phone_was_away_ends_when_it_is_back() {
+    let mut story = Story::answered();
+    story.tell(Event::Acknowledged { too_late: None });
+    story.tell(Event::StateKnown(Some(WokenCallState::Ringing)));
+    assert_eq!(story.end(), None);
+    story.tell(Event::StateKnown(Some(WokenCallState::Over)));
+    assert_eq!(story.end(), Some(EndReason::Over));
+    assert!(story.call.is_gone());
 }

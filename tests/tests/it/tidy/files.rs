@@ -78,6 +78,7 @@ fn a_second_integration_binary_is_found() {
     assert!(wrong("sip/tests/torture.rs"));
     assert!(!wrong("sip/tests/it/torture.rs"));
     assert!(!wrong("tests/tests/it/main.rs"));
+    assert!(!wrong("server/src/push/tests/wake.rs"));
     assert!(!wrong("sip/tests/data/invite.sip"));
 }
 
@@ -118,6 +119,6 @@ fn has_word(line: &str, word: &str) -> bool {
 /// Each file directly in a crate's `tests` folder would be linked as a program of its own.
 fn lone_test(source: &Source) -> Option<String> {
     let (before, name) = source.path.rsplit_once('/')?;
-    let in_tests = before.ends_with("/tests") && name.ends_with(".rs");
+    let in_tests = before.ends_with("/tests") && !before.contains("/src/") && name.ends_with(".rs");
     in_tests.then(|| format!("{}: belongs in tests/it", source.path))
 }

@@ -23,6 +23,7 @@ fn a_test_without_a_sentence_is_found() {
     assert_eq!(wrong("a.rs", "#[tokio::test(start_paused = true)]\nasync fn works() {\n"), 1);
     assert_eq!(wrong("a.rs", "#[test]\n#[should_panic]\nfn parses_it() {\n"), 1);
     assert_eq!(wrong("a.rs", "db_test! {\n    async fn insert(db: Db) {\n"), 1);
+    assert_eq!(wrong("a.rs", "db_test! {\n    async fn a_row_comes_back(db: Db) {\n}\nasync fn open(db: Db) {\n"), 0);
     assert_eq!(wrong("a.rs", "#[test]\nfn late_answer_is_cancelled() {\n"), 0);
     assert_eq!(wrong("a.rs", "macro_rules! db_test {\n#[tokio::test]\nasync fn on_sqlite() {\n"), 0);
     assert_eq!(wrong("ATest.kt", "@Test\nfun works() {\n"), 1);
@@ -46,9 +47,19 @@ fn test_names(source: &Source) -> Vec<String> {
         return Vec::new();
     }
     let mut names = names_after(source, &["#[test]", "#[tokio::test"], "fn ");
-    if source.text.contains("db_test! {\n") {
-        let stories = source.text.lines().filter(|line| line.contains("async fn ") && line.contains("db: Db)"));
-        names.extend(stories.map(|line| function_name(line, "fn ")));
+    names.extend(stories(source));
+    names
+}
+
+/// The stories of the `db_test!` blocks: their functions stand one level in.
+fn stories(source: &Source) -> Vec<String> {
+    let mut in_block = false;
+    let mut names = Vec::new();
+    for line in source.text.lines() {
+        in_block = (in_block || line == "db_test! {") && line != "}";
+        if in_block && line.starts_with("    async fn ") {
+            names.push(function_name(line, "fn "));
+        }
     }
     names
 }
