@@ -33,6 +33,44 @@ pub(super) fn is_same(left: &str, right: &str) -> bool {
     long_name(left).eq_ignore_ascii_case(long_name(right))
 }
 
+/// The headers that each message is checked for, told apart once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    CSeq,
+    CallId,
+    Contact,
+    ContentLength,
+    ContentType,
+    From,
+    MaxForwards,
+    RecordRoute,
+    Route,
+    To,
+    Via,
+    Other,
+}
+
+impl Kind {
+    pub(super) fn of(name: &str) -> Self {
+        const KINDS: [(&str, Kind); 11] = [
+            ("CSeq", Kind::CSeq),
+            ("Call-ID", Kind::CallId),
+            ("Contact", Kind::Contact),
+            ("Content-Length", Kind::ContentLength),
+            ("Content-Type", Kind::ContentType),
+            ("From", Kind::From),
+            ("Max-Forwards", Kind::MaxForwards),
+            ("Record-Route", Kind::RecordRoute),
+            ("Route", Kind::Route),
+            ("To", Kind::To),
+            ("Via", Kind::Via),
+        ];
+        let name = long_name(name);
+        let found = KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map_or(Self::Other, |(_, kind)| *kind)
+    }
+}
+
 /// Whether every byte is a token character and there is at least one (RFC 3261 §25.1).
 pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use super::list::trim;
-use super::names::is_token;
+use super::names::{Kind, is_same, is_token};
 use super::parse::{DropReason, Fault, Refusal};
 use super::text::{Span, Text};
 use super::{CSeq, HEAD_LIMIT_BYTES, HEADER_LIMIT, Message, Method};
@@ -33,6 +33,7 @@ pub(super) struct Line {
     /// The line on the wire, its end of line included.
     pub(super) wire: Span,
     pub(super) name: Span,
+    pub(super) kind: Kind,
     pub(super) value: Piece,
 }
 
@@ -61,11 +62,20 @@ impl Message {
     }
 
     pub(super) fn lines_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Line> {
-        self.head.lines.iter().filter(move |line| super::names::is_same(self.name_of(line), name))
+        let kind = Kind::of(name);
+        self.head
+            .lines
+            .iter()
+            .filter(move |line| line.kind == kind && (kind != Kind::Other || is_same(self.name_of(line), name)))
     }
 
     pub(super) fn name_of(&self, line: &Line) -> &str {
         self.wire_text(line.name)
+    }
+
+    /// A line as it came, its end included.
+    pub(super) fn wire_of(&self, line: &Line) -> Bytes {
+        self.bytes.slice(line.wire.start()..line.wire.end())
     }
 
     pub(super) fn text_of(&self, piece: Piece) -> &str {
@@ -176,13 +186,13 @@ impl Scan<'_> {
             return None;
         };
         let name = bytes[..colon].trim_ascii_end();
-        if !std::str::from_utf8(name).is_ok_and(is_token) {
+        let Some(kind) = std::str::from_utf8(name).ok().filter(|name| is_token(name)).map(Kind::of) else {
             self.note(Fault::Refuse(Refusal::bad("Bad Header Name")));
             return None;
-        }
+        };
         let name = Span::new(start, start + name.len());
         let value = self.piece(start + colon + 1, end - 2);
-        Some(Line { wire: Span::new(start, end), name, value })
+        Some(Line { wire: Span::new(start, end), name, kind, value })
     }
 
     /// A value without the white space around it; folds and Latin-1 are rewritten.

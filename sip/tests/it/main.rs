@@ -5,3 +5,4 @@ mod mutants;
 mod torture;
 mod torture_files;
 mod transaction_flows;
+mod transaction_world;
