@@ -4,7 +4,7 @@
 //! are not UTF-8 are rewritten once into a second text, so that every accessor can give out `&str`.
 
 use bytes::Bytes;
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::list::trim;
 use super::names::{Kind, is_same, is_token};
@@ -41,7 +41,7 @@ pub(super) struct Line {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Piece {
     span: Span,
-    is_rewritten: bool,
+    pub(super) is_rewritten: bool,
 }
 
 impl Message {
@@ -54,7 +54,7 @@ impl Message {
         let Scan { readable, fault, .. } = scan;
         let head = Head { start, lines, cseq: CSeq::default(), size, readable: readable.into() };
         let mut message = Self { bytes, head: head.into() };
-        let cseq = message.header("CSeq").map(CSeq::read).unwrap_or_default();
+        let cseq = message.header_of(Kind::CSeq).map(CSeq::read).unwrap_or_default();
         if let Some(head) = std::sync::Arc::get_mut(&mut message.head) {
             head.cseq = cseq;
         }
@@ -63,10 +63,11 @@ impl Message {
 
     pub(super) fn lines_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Line> {
         let kind = Kind::of(name);
-        self.head
-            .lines
-            .iter()
-            .filter(move |line| line.kind == kind && (kind != Kind::Other || is_same(self.name_of(line), name)))
+        self.lines_of(kind).filter(move |line| kind != Kind::Other || is_same(self.name_of(line), name))
+    }
+
+    pub(super) fn lines_of(&self, kind: Kind) -> impl Iterator<Item = &Line> {
+        self.head.lines.iter().filter(move |line| line.kind == kind)
     }
 
     pub(super) fn name_of(&self, line: &Line) -> &str {
@@ -202,8 +203,7 @@ impl Scan<'_> {
         let bytes = trim_start(bytes);
         let length = trim_end(bytes).len();
         let bytes = &bytes[..length];
-        let has_line_end = bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
-        if !has_line_end && std::str::from_utf8(bytes).is_ok() {
+        if memchr2(b'\r', b'\n', bytes).is_none() && std::str::from_utf8(bytes).is_ok() {
             let start = start + leading;
             return Piece { span: Span::new(start, start + length), is_rewritten: false };
         }
