@@ -91,6 +91,8 @@ impl Call {
         match event {
             Event::Routed { decision, bound } => self.route(now, decision, &bound),
             Event::Registered(device) => self.register(now, device),
+            Event::Forgotten(device) if self.is_talking_on(device) => self.lose_device(now),
+            Event::Forgotten(_) => {}
             Event::ConnectionLost(device) => self.lose_connection(now, device),
             Event::StateAsked(device) => self.note_awake(now, device),
             Event::Progressed { device, rings } => self.progress(now, device, rings),
@@ -115,10 +117,7 @@ impl Call {
             }
             Phase::Ringing if self.ring_ends_at <= now => self.give_up(now),
             Phase::Ringing => self.push_what_is_due(now),
-            Phase::Talking { absent_since: Some(since), .. } if *since + ABSENCE_LIMIT <= now => {
-                self.mark(now, Milestone::HungUp, None, Some("device_lost"));
-                self.end(now, Outcome::Completed, Farewell::HangUp);
-            }
+            Phase::Talking { absent_since: Some(since), .. } if *since + ABSENCE_LIMIT <= now => self.lose_device(now),
             Phase::Ending(ending) if ending.overdue_at <= now => self.finish(),
             Phase::Routing { .. } | Phase::Joining(_) | Phase::Talking { .. } | Phase::Ending(_) | Phase::Gone(_) => {}
         }
@@ -180,6 +179,11 @@ impl Call {
     /// When it has rung long enough.
     pub(super) const fn ring_ends_at(&self) -> Timestamp {
         self.ring_ends_at
+    }
+
+    /// Whether the call is connected to this device.
+    pub(super) fn is_talking_on(&self, device: DeviceId) -> bool {
+        matches!(&self.phase, Phase::Talking { device: talking, .. } if *talking == device)
     }
 
     /// Whether the caller's SDP is being made.

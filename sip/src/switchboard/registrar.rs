@@ -46,7 +46,7 @@ impl Switchboard {
                 let (contact, version) = (contact.uri_text().to_owned(), version_of(request));
                 let bound = self.bindings.bind(Binding { identity, connection, contact, version, expires_at });
                 self.confirm(now, connection, identity, request);
-                return self.follow_up(now, identity, bound);
+                return self.follow_up(now, identity, bound, &calls_of(request));
             }
             Wish::Unbind => {
                 self.bindings.unbind(identity.device);
@@ -121,7 +121,9 @@ impl Switchboard {
     }
 
     /// Sends what the device has missed, then releases the calls that wait for it. A refresh releases nothing.
-    fn follow_up(&mut self, now: Timestamp, identity: DeviceIdentity, bound: Bound) {
+    ///
+    /// A phone names every call it knows: one that it talked on and does not name was lost with a killed app.
+    fn follow_up(&mut self, now: Timestamp, identity: DeviceIdentity, bound: Bound, named: &[CallId]) {
         match bound {
             Bound::Refreshed => return,
             Bound::Moved { from } => self.outputs.push_back(Output::CloseConnection { connection: from }),
@@ -140,7 +142,9 @@ impl Switchboard {
         calls.sort();
         calls.dedup();
         for call in calls {
-            self.tell(now, call, Event::Registered(device));
+            let is_own = self.calls.get(&call).is_some_and(|live| live.is_talking_on(device));
+            let event = if is_own && !named.contains(&call) { Event::Forgotten } else { Event::Registered };
+            self.tell(now, call, event(device));
         }
     }
 }

@@ -156,8 +156,13 @@ impl Switchboard {
 
     /// A session that runs is not changed, except that a refresh of the same offer gets the same answer.
     fn take_change(&mut self, now: Timestamp, id: ServerId, invite: &Message) {
-        let status = if self.dialog_of(invite).is_some() { 488 } else { 481 };
-        self.respond(now, id, invite, status);
+        let Some(call) = self.dialog_of(invite) else { return self.respond(now, id, invite, 481) };
+        let Some(leg) = self.outer.get_mut(&call) else { return };
+        match leg.accept_again(now, id, invite) {
+            Ok(response) => self.transactions.handle(now, Layer::Respond { id, response }),
+            Err(status) => self.respond(now, id, invite, status),
+        }
+        self.settle_outer(call);
     }
 
     fn take_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) {
@@ -209,9 +214,8 @@ impl Switchboard {
     /// Sends the 200 again, or gives the caller up.
     pub(super) fn repeat_answer(&mut self, now: Timestamp, call: CallId) {
         let Some(leg) = self.outer.get_mut(&call) else { return };
-        let id = leg.server;
         match leg.repeat(now) {
-            Ok(Some(response)) => self.transactions.handle(now, Layer::Respond { id, response }),
+            Ok(Some((id, response))) => self.transactions.handle(now, Layer::Respond { id, response }),
             Ok(None) => {}
             Err(bye) => {
                 if let Some(bye) = bye {

@@ -65,6 +65,12 @@ impl Call {
         }
     }
 
+    /// The device that answered will not come back.
+    pub(super) fn lose_device(&mut self, now: Timestamp) {
+        self.mark(now, Milestone::HungUp, self.winner(), Some("device_lost"));
+        self.end(now, Outcome::Completed, Farewell::HangUp);
+    }
+
     pub(super) fn lose_caller(&mut self, now: Timestamp) {
         if let Phase::Talking { .. } = self.phase {
             self.mark(now, Milestone::HungUp, None, Some("caller_lost"));

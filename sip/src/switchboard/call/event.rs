@@ -12,6 +12,8 @@ pub(in crate::switchboard) enum Event {
     Routed { decision: Decision, bound: Vec<DeviceId> },
     /// A device is registered.
     Registered(DeviceId),
+    /// The device that answered does not know the call any more: its app was killed.
+    Forgotten(DeviceId),
     /// The device's connection is gone.
     ConnectionLost(DeviceId),
     /// The device asked how the call stands: it is awake.

@@ -57,7 +57,6 @@ impl Call {
         let branch = self.branches.entry(device).or_insert_with(|| Branch::new(false));
         if branch.is_waiting() {
             branch.state = BranchState::Invited { silent_at: Some(now + self.silence_limit) };
-            self.mark(now, Milestone::InviteForwarded, Some(device), None);
             self.actions.push_back(Action::Invite(device));
         }
     }

@@ -104,7 +104,7 @@ fn a_running_session_is_not_changed() {
     story.dial();
     story.answer(0);
     story.send(&story.in_dialog("ACK", 1, ""));
-    story.send(&story.in_dialog("INVITE", 2, "v=1\n"));
+    story.send(&story.in_dialog("INVITE", 2, "v=0\no=x 1 2 IN IP4 192.0.2.9\n"));
     assert_eq!(story.trunk.last().unwrap().status(), Some(488));
     story.send(&story.in_dialog("INFO", 3, ""));
     assert_eq!(story.trunk.last().unwrap().status(), Some(200));
