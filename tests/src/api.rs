@@ -1,5 +1,7 @@
 //! A small HTTPS client for the server's API, as curl would use it.
 
+mod exchange;
+
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};

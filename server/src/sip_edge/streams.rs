@@ -155,7 +155,8 @@ fn wanted(frame: Frame) -> Option<Result<Bytes, Broken>> {
     match frame {
         Frame::Message(Verdict::Ok(message) | Verdict::Answerable(message, _)) => Some(Ok(message.as_bytes().clone())),
         Frame::Message(Verdict::Drop(_)) => {
-            refused("malformed");
+            // Not a reason of the switchboard: its counts are published as totals and would hide this one.
+            refused("unreadable");
             None
         }
         Frame::Ping => Some(Ok(Bytes::from_static(b"\r\n\r\n"))),

@@ -1,5 +1,6 @@
 //! SIP over WebSocket for devices (RFC 7118): `GET /sip` on the HTTP port, one SIP message a frame.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -57,14 +58,9 @@ async fn pump(socket: WebSocket, to_edge: &mpsc::Sender<Bytes>, mut frames: mpsc
         let frame = tokio::select! {
             heard = stream.next() => {
                 last_heard = tokio::time::Instant::now();
-                let Some(Ok(message)) = heard else { break };
-                match heard_sip(message) {
-                    Heard::Sip(bytes) => match to_edge.send(bytes).await {
-                        Ok(()) => continue,
-                        Err(_) => break,
-                    },
-                    Heard::Nothing => continue,
-                    Heard::End => break,
+                match take_in(heard, to_edge).await {
+                    ControlFlow::Continue(()) => continue,
+                    ControlFlow::Break(()) => break,
                 }
             }
             frame = frames.recv() => match frame {
@@ -86,20 +82,30 @@ async fn pump(socket: WebSocket, to_edge: &mpsc::Sender<Bytes>, mut frames: mpsc
     let _ = tokio::time::timeout(WRITE, sink.close()).await;
 }
 
-enum Heard {
-    Sip(Bytes),
-    Nothing,
-    End,
+/// Hands what was heard to the edge; breaks off when the device or the edge is gone, or a frame is too large.
+async fn take_in(heard: Option<Result<Message, axum::Error>>, to_edge: &mpsc::Sender<Bytes>) -> ControlFlow<()> {
+    let bytes = match heard {
+        Some(Ok(Message::Text(text))) => Bytes::from(text),
+        Some(Ok(Message::Binary(bytes))) => bytes,
+        // Pings are answered by the WebSocket layer itself.
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => return ControlFlow::Continue(()),
+        Some(Err(error)) => {
+            if is_too_large(&error) {
+                metrics::counter!("callfield_sip_refused_total", "reason" => "frame_too_large").increment(1);
+            }
+            return ControlFlow::Break(());
+        }
+        Some(Ok(Message::Close(_))) | None => return ControlFlow::Break(()),
+    };
+    match to_edge.send(bytes).await {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    }
 }
 
-fn heard_sip(message: Message) -> Heard {
-    match message {
-        Message::Text(text) => Heard::Sip(Bytes::from(text)),
-        Message::Binary(bytes) => Heard::Sip(bytes),
-        // Pings are answered by the WebSocket layer itself.
-        Message::Ping(_) | Message::Pong(_) => Heard::Nothing,
-        Message::Close(_) => Heard::End,
-    }
+/// Whether a limit was passed, rather than the connection lost: the WebSocket layer tells them apart only in words.
+fn is_too_large(error: &axum::Error) -> bool {
+    error.to_string().contains("too long")
 }
 
 /// SIP is sent as text where it is UTF-8, because some stacks read only text frames (RFC 7118 section 5.1).

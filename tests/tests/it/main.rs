@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod bad_input;
+mod counters;
+mod first_call;
 mod layers;
+mod postgres;
+mod sipp;
 mod sources;
+mod story;
 mod tidy;
