@@ -5,6 +5,7 @@ pub mod clock;
 pub mod edge_port;
 pub mod error;
 pub mod metrics;
+pub mod records;
 pub mod route;
 pub mod token;
 pub mod wake_port;
@@ -12,6 +13,7 @@ pub mod wake_port;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use callfield_domain::{Random, Seed, Timestamp};
+use callfield_sync::Actor;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
@@ -33,6 +35,8 @@ pub struct App {
     pub edge: mpsc::Sender<EdgeCommand>,
     /// Push.
     pub wakes: mpsc::Sender<WakeRequest>,
+    /// Who writes the server's own changes: another one in each run, because an actor is never used again.
+    pub server_actor: Actor,
     random: Arc<Mutex<Random>>,
 }
 
@@ -46,7 +50,9 @@ impl App {
         edge: mpsc::Sender<EdgeCommand>,
         wakes: mpsc::Sender<WakeRequest>,
     ) -> Self {
-        Self { config, db, clock, edge, wakes, random: Arc::new(Mutex::new(Random::new(seed))) }
+        let mut random = Random::new(seed);
+        let server_actor = Actor::new(records::server_key(&config.server.node), 1, &mut random);
+        Self { config, db, clock, edge, wakes, server_actor, random: Arc::new(Mutex::new(random)) }
     }
 
     /// The time by this server's clock.

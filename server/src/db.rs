@@ -7,7 +7,9 @@
 mod admin_tokens;
 mod call_events;
 mod calls;
+mod changes;
 mod devices;
+mod doc_scopes;
 mod docs;
 mod enrolment_codes;
 mod numbers;
@@ -31,7 +33,10 @@ mod writer_tests;
 
 pub use admin_tokens::AdminToken;
 pub use calls::{CallPage, StoredCall};
+pub use changes::{NewChange, RefusedChange};
 pub use devices::{Device, PushEnvironment, PushService, PushTarget};
+pub use doc_scopes::{FeedEntry, HeldDoc};
+pub use docs::{Doc, DocPage};
 pub use enrolment_codes::EnrolmentCode;
 pub use numbers::{InboundNumber, Number};
 pub use open::Place;

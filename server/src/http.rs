@@ -9,12 +9,13 @@ mod health;
 mod input;
 mod numbers;
 mod observe;
+mod records;
 mod trunks;
 mod users;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post, put};
+use axum::routing::{get, patch, post, put};
 use http::Method;
 
 use crate::app::App;
@@ -32,6 +33,10 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::POST, "/v1/users", Needs::Admin, post(users::create)),
         Route::new(Method::POST, "/v1/numbers", Needs::Admin, post(numbers::create)),
         Route::new(Method::POST, "/v1/trunks", Needs::Admin, post(trunks::create)),
+        Route::new(Method::GET, "/v1/records", Needs::Token, get(records::list)),
+        Route::new(Method::POST, "/v1/records", Needs::Token, post(records::create)),
+        Route::new(Method::GET, "/v1/records/{id}", Needs::Token, get(records::one)),
+        Route::new(Method::PATCH, "/v1/records/{id}", Needs::Token, patch(records::edit)),
         Route::new(Method::GET, "/v1/calls", Needs::Token, get(calls::list)),
         Route::new(Method::GET, "/v1/calls/{id}", Needs::Token, get(calls::one)),
         Route::new(Method::GET, "/v1/calls/{id}/timeline", Needs::Token, get(calls::timeline)),

@@ -26,6 +26,7 @@ use crate::app::App;
 use crate::app::clock::Clock;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::metrics;
+use crate::app::records;
 use crate::app::route::Route;
 use crate::app::wake_port::WakeRequest;
 use crate::config::{Config, Tls};
@@ -34,6 +35,7 @@ use crate::http;
 use crate::push::settings::SettingsError;
 use crate::push::{self, Senders};
 use crate::sip_edge::{self, BindError, Sockets};
+use crate::sync_endpoint;
 
 /// Commands and wakes that may wait for the edge and for push.
 const WAITING_COMMANDS: usize = 1024;
@@ -127,6 +129,7 @@ impl Server {
         let push = push::run(app.clone(), senders, wakes);
         let push_stopping = stopping.clone();
         tasks.spawn(async move { push_stopping.run_until_cancelled(push).await });
+        tasks.spawn(records::keep_making_call_records(app.clone(), stopping.clone()));
         tasks.spawn(sip_edge::run(app.clone(), sip, edge, stopping.clone()));
         tasks.spawn(listener::serve(listener, tls, router(&app), stopping.clone(), patience));
         tasks.close();
@@ -142,13 +145,18 @@ impl Server {
 
 /// Everything that is served on the one port, joined.
 pub fn router(app: &App) -> Router {
-    let parts = vec![http::router(app.config.http.body_bytes), Route::router(sip_edge::websocket::routes())];
+    let limits = &app.config.http;
+    let parts = vec![
+        http::router(limits.body_bytes),
+        sync_endpoint::router(limits.sync_body_bytes),
+        Route::router(sip_edge::websocket::routes()),
+    ];
     layers::join(app, parts)
 }
 
 /// Every operation that is served on the one port.
 pub fn routes() -> Vec<Route> {
-    [http::routes(), sip_edge::websocket::routes()].into_iter().flatten().collect()
+    [http::routes(), sync_endpoint::routes(), sip_edge::websocket::routes()].into_iter().flatten().collect()
 }
 
 /// Opens the database that the configuration names.

@@ -112,11 +112,8 @@ impl Mutant {
 
     /// Whether the edge is left alone with this deadline.
     pub fn hides(self, why: Why) -> bool {
-        match self {
-            Self::LoseRingLimit => matches!(why, Why::RingLimit(_)),
-            Self::ForgetNothing => matches!(why, Why::PersistLimit(_)),
-            _ => false,
-        }
+        (self == Self::LoseRingLimit && matches!(why, Why::RingLimit(_)))
+            || (self == Self::ForgetNothing && matches!(why, Why::PersistLimit(_)))
     }
 
     /// Whether there are deadlines that the edge is left alone with.

@@ -247,7 +247,7 @@ impl World {
             Event::Accepted { stream } => self.accept_stream(stream),
             Event::Connected { phone, stream } => self.connect_phone(phone, stream),
             Event::Refused { phone, stream } | Event::PhoneLoses { phone, stream } => {
-                self.disconnect_phone(phone, stream)
+                self.disconnect_phone(phone, stream);
             }
             Event::EdgeLoses { stream } => self.lose_at_edge(stream),
             Event::Push { phone, call, expires_at } => self.push_arrives(phone, call, expires_at),

@@ -151,10 +151,9 @@ mod tests {
     use crate::message::{Verdict, parse};
 
     fn message(text: &str) -> Message {
-        match parse(text.replace('\n', "\r\n").into()) {
-            Verdict::Ok(message) => message,
-            other => panic!("{other:?}"),
-        }
+        let verdict = parse(text.replace('\n', "\r\n").into());
+        let Verdict::Ok(message) = verdict else { panic!("{verdict:?}") };
+        message
     }
 
     fn invite() -> Message {

@@ -165,7 +165,7 @@ impl Switchboard {
         self.transactions.handle_timeout(now);
         self.drain_transactions(now);
         for device in self.bindings.expire(now) {
-            self.tell_calls_with(now, device, Event::ConnectionLost(device));
+            self.lose_device(now, device);
         }
         self.memory.forget(now);
         for alarm in self.agenda.due(now) {
@@ -247,7 +247,7 @@ impl Switchboard {
                 let device = identity.device;
                 if self.bindings.binding(device).is_some_and(|binding| binding.connection == connection) {
                     self.bindings.unbind(device);
-                    self.tell_calls_with(now, device, Event::ConnectionLost(device));
+                    self.lose_device(now, device);
                 }
             }
             Some(Peer::Trunk(_)) => self.lose_trunk(now, connection),

@@ -8,6 +8,7 @@ mod equality;
 mod escape;
 mod read;
 
+pub(crate) use escape::decode;
 pub(crate) use read::read_host_and_port;
 
 use std::borrow::Cow;
@@ -98,7 +99,7 @@ impl Uri {
 
     /// The user part with its percent escapes decoded.
     pub fn user_decoded(&self) -> Option<Cow<'_, str>> {
-        self.user().map(escape::decode)
+        self.user().map(decode)
     }
 
     /// The password as written; not to be used, but not to be lost either.

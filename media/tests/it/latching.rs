@@ -6,6 +6,7 @@ use bytes::Bytes;
 use callfield_domain::Seed;
 use callfield_media::relay::{Latching, Output, Relay, Settings, Side};
 use callfield_media::rtp::Packet;
+use callfield_media::rtp::reports::{self, Sent};
 use callfield_media::sdp::{Agreement, Direction, Security};
 use callfield_media::srtp::Protector;
 
@@ -45,7 +46,7 @@ fn a_stranger_on_the_protected_leg_neither_hears_nor_is_heard() {
         stage.run(1);
     }
     assert_eq!(stage.relay.target(Side::B), Some(address(PHONE)));
-    assert_eq!(stage.relay_events, []);
+    assert!(stage.relay_events.is_empty());
     assert!(stage.relay.statistics(Side::B).unauthentic >= 3900);
     assert!(stage.pbx.share_of(PHONE_HZ, 1500) > 0.95 && stage.phone.share_of(PBX_HZ, 1500) > 0.95);
 }
@@ -104,6 +105,33 @@ fn a_caller_behind_nat_is_learned_from_three_packets_in_a_row() {
     assert_eq!(passed(&mut relay, nat, 7, 2..10), 8);
     assert_eq!(relay.target(Side::A), Some(nat));
     assert_eq!(passed(&mut relay, address(STRANGER), 7, 10..100), 0);
+}
+
+#[test]
+fn packets_of_one_stranger_that_do_not_follow_each_other_are_not_learned_from() {
+    let mut relay = relay(&agree(Security::Plain), Latching::AnySource);
+    for n in 0..50_u16 {
+        assert_eq!(passed(&mut relay, address(STRANGER), 8, n * 1000..n * 1000 + 1), 0);
+    }
+    for n in 0..50_u16 {
+        assert_eq!(passed(&mut relay, address(STRANGER), u32::from(n), n..n + 1), 0);
+    }
+    assert_eq!(relay.target(Side::A), Some(address(PBX)));
+}
+
+#[test]
+fn a_held_phone_is_followed_by_its_reports_and_a_late_report_does_not_move_it_back() {
+    let agreed = agree(Security::Plain);
+    let mut relay = relay(&agreed, Latching::AnySource);
+    let mut phone = Protector::new(&agreed.phone.keys.as_ref().unwrap().send).unwrap();
+    let report = reports::build(at(0), &Sent { ssrc: 9, ..Sent::default() }, None, "name", false);
+    let reports: Vec<_> = (0..3).map(|_| phone.protect_rtcp(&report).unwrap()).collect();
+    relay.handle(at(0), Side::B, address(PHONE), &reports[0]);
+    relay.handle(at(1), Side::B, address("203.0.113.50:31000"), &reports[2]);
+    assert_eq!(relay.target(Side::B), Some(address("203.0.113.50:31000")));
+    relay.handle(at(2), Side::B, address(PHONE), &reports[1]);
+    assert_eq!(relay.target(Side::B), Some(address("203.0.113.50:31000")));
+    assert_eq!(relay.statistics(Side::B).address_changes, 1);
 }
 
 #[test]

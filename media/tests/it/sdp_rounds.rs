@@ -134,7 +134,8 @@ fn audio_switched_off_inside_a_call_is_answered_with_port_0() {
     let off = Offer::parse(PBX.replace("audio 4000", "audio 0").as_bytes()).unwrap();
     assert_eq!(server.answer(&off, &Wish::new(Security::Optional)).unwrap_err(), SdpError::NoAudio);
     let on = Offer::parse(PBX.as_bytes()).unwrap();
-    server.answer(&on, &Wish::new(Security::Optional)).unwrap();
+    let (_, first) = server.answer(&on, &Wish::new(Security::Optional)).unwrap();
+    assert!(on.repeats(&first) && !off.repeats(&first));
     let (text, agreed) = server.answer(&off, &Wish::new(Security::Optional)).unwrap();
     assert!(String::from_utf8(text).unwrap().contains("m=audio 0 RTP/AVP 0 8 101"));
     assert_eq!((agreed.direction, agreed.remote), (Direction::Inactive, None));

@@ -20,7 +20,7 @@ fn file(channels: u16, sample_rate: u32, bits_per_sample: u16, samples: &[i32]) 
 fn what_is_written_is_read_back() {
     let pcm = sine(440.0, RATE_HZ, 12_000, 4000);
     assert_eq!(wav::read(&wav::to_bytes(&pcm).unwrap()[..]).unwrap(), pcm);
-    assert_eq!(wav::read(&wav::to_bytes(&[]).unwrap()[..]).unwrap(), []);
+    assert!(wav::read(&wav::to_bytes(&[]).unwrap()[..]).unwrap().is_empty());
 }
 
 #[test]

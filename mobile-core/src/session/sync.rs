@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use callfield_domain::{Random, RecordId, Timestamp};
+use callfield_sync::Author;
 use callfield_sync::phone::{self, InboxEntry, LocalRecord, Merged, Outgoing, Settled};
 use callfield_sync::protocol::{Budget, Item, Request, Response, VerdictCode, Want};
 use callfield_sync::record::Edit;
-use callfield_sync::{Actor, Author, ChangeHash};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -60,10 +60,10 @@ impl Session {
         let mut done = Synced::default();
         let (mut want, mut asks) = (Vec::new(), 0);
         for _ in 0..ROUNDS_MAX {
-            let asked = self.request(reason, want)?;
-            let bytes = api.sync(&asked.request.encode()).await?;
+            let request = self.request(reason, want)?;
+            let bytes = api.sync(&request.encode()).await?;
             let response = Response::decode(&bytes).map_err(|_| ApiError::BadAnswer)?;
-            let round = self.take(&asked, &response)?;
+            let round = self.take(&response)?;
             done.sent += round.sent;
             done.received += round.received;
             asks += u32::from(!round.want.is_empty());
@@ -84,7 +84,7 @@ impl Session {
         self.shared.store.read(|tx| tx.outgoing_count())
     }
 
-    fn request(&self, reason: SyncReason, want: Vec<Want>) -> Result<Asked, StoreError> {
+    fn request(&self, reason: SyncReason, want: Vec<Want>) -> Result<Request, StoreError> {
         let now = self.shared.clock.now();
         self.shared.write(|tx, random| {
             let session = phone::Session {
@@ -92,19 +92,15 @@ impl Session {
                 reason,
                 budget: Budget { bytes: PAGE_BYTES, time_ms: AWAKE_MS, metered: false },
             };
-            let outbox = tx.outgoing()?;
-            let request = phone::build_request(&session, &outbox, tx.scopes()?, want);
-            Ok(Asked { request, outbox })
+            Ok(phone::build_request(&session, &tx.outgoing()?, tx.scopes()?, want))
         })
     }
 
     /// Stores one response: first the verdicts, then each page by itself, so that a kill in between costs one page.
-    fn take(&self, asked: &Asked, response: &Response) -> Result<Round, SessionError> {
+    fn take(&self, response: &Response) -> Result<Round, SessionError> {
         let now = self.shared.clock.now();
         let mut round = self.shared.write(|tx, random| {
-            let is_refused = response.verdicts.iter().any(|verdict| !is_taken(verdict.code));
-            let actor = if is_refused { tx.begin_incarnation(now, random)? } else { tx.install(now, random)?.actor };
-            let settled = settle(tx, asked, response, &fresh(tx, actor, now)?)?;
+            let settled = settle(tx, response, &fresh(tx, now, random)?)?;
             for scope in &response.scopes_added {
                 tx.add_scope(scope)?;
             }
@@ -127,46 +123,38 @@ impl Session {
     }
 }
 
-struct Asked {
-    request: Request,
-    outbox: Vec<Outgoing>,
-}
-
 struct Round {
     sent: u32,
     received: u32,
     want: Vec<Want>,
 }
 
-fn fresh(tx: &Tx<'_>, actor: Actor, now: Timestamp) -> Result<Edit, SessionError> {
+/// An editor of the device's next incarnation, for what must be written again.
+fn fresh(tx: &Tx<'_>, now: Timestamp, random: &mut Random) -> Result<Edit, SessionError> {
     let account = tx.account()?.ok_or(SessionError::NotEnrolled)?;
-    Ok(Edit { actor, author: Author::User(account.user), claimed_at: now })
+    Ok(Edit { actor: tx.next_actor(now, random)?, author: Author::User(account.user), claimed_at: now })
 }
 
-fn settle(tx: &Tx<'_>, asked: &Asked, response: &Response, fresh: &Edit) -> Result<Settled, StoreError> {
+/// The outbox is read again: the user may have written while the request was on its way.
+fn settle(tx: &Tx<'_>, response: &Response, fresh: &Edit) -> Result<Settled, StoreError> {
+    let outbox = tx.outgoing()?;
     let mut records: BTreeMap<RecordId, LocalRecord> = BTreeMap::new();
-    for id in phone::touched(response, &asked.outbox) {
+    for id in phone::touched(response, &outbox) {
         records.extend(tx.record(id)?.map(|record| (id, record)));
     }
-    Ok(phone::settle(response, &asked.outbox, &records, fresh))
+    let settled = phone::settle(response, &outbox, &records, fresh);
+    if settled.is_rebased {
+        tx.put_actor(fresh.actor)?;
+    }
+    Ok(settled)
 }
 
 fn keep_settled(tx: &Tx<'_>, settled: &Settled, now: Timestamp) -> Result<(), StoreError> {
-    for record in &settled.records {
-        tx.put_record(record)?;
-    }
-    for hash in &settled.done {
-        tx.remove_outgoing(hash)?;
-    }
-    replace(tx, &settled.replaced)?;
+    settled.records.iter().try_for_each(|record| tx.put_record(record))?;
+    settled.dropped.iter().try_for_each(|id| tx.drop_record(*id))?;
+    settled.done.iter().try_for_each(|hash| tx.remove_outgoing(hash))?;
+    tx.replace_outgoing(&settled.replaced)?;
     settled.inbox.iter().try_for_each(|entry: &InboxEntry| tx.add_card(entry, now))
-}
-
-fn replace(tx: &Tx<'_>, replaced: &[(ChangeHash, Vec<Outgoing>)]) -> Result<(), StoreError> {
-    replaced.iter().try_for_each(|(hash, changes)| {
-        tx.remove_outgoing(hash)?;
-        tx.add_outgoing(changes)
-    })
 }
 
 /// Takes what the server sent of records into the store.
@@ -200,23 +188,23 @@ impl Intake<'_> {
         Ok(scope.map_or(Ok(()), |scope| tx.enter_scope(scope, item.doc))?)
     }
 
-    /// The server lost what the unsent changes build on: they are written again on what it has.
+    /// The record was rebuilt, or the server lost what the unsent changes build on: they are written again.
     fn replay(&mut self, item: &Item, local: &LocalRecord, unsent: &[Outgoing]) -> Result<(), SessionError> {
-        let actor = self.tx.begin_incarnation(self.now, self.random)?;
-        let fresh = fresh(self.tx, actor, self.now)?;
+        let fresh = fresh(self.tx, self.now, self.random)?;
         let replayed = phone::replay(item, local, unsent, &fresh).map_err(WriteError::from)?;
         self.tx.put_record(&replayed.record)?;
-        replace(self.tx, &replayed.replaced)?;
+        self.tx.replace_outgoing(&replayed.replaced)?;
+        self.tx.put_actor(fresh.actor)?;
         self.round.received += 1;
         Ok(())
     }
 }
 
-const fn is_taken(code: VerdictCode) -> bool {
-    matches!(code, VerdictCode::Ok | VerdictCode::Duplicate)
-}
-
 fn taken(response: &Response) -> u32 {
-    let taken = response.verdicts.iter().filter(|verdict| is_taken(verdict.code)).count();
+    let taken = response
+        .verdicts
+        .iter()
+        .filter(|verdict| matches!(verdict.code, VerdictCode::Ok | VerdictCode::Duplicate))
+        .count();
     u32::try_from(taken).unwrap_or(u32::MAX)
 }

@@ -79,16 +79,25 @@ impl Tx<'_> {
         Ok(install)
     }
 
-    /// Starts a new life of the device's editing: after a restore, a detected clone, a rebase.
+    /// The actor of the device's next life; nothing changes until [`Self::put_actor`].
     ///
     /// # Errors
     /// SQLite's failure, or [`StoreError::Unreadable`].
-    pub fn begin_incarnation(&self, now: Timestamp, random: &mut Random) -> Result<Actor, StoreError> {
+    pub fn next_actor(&self, now: Timestamp, random: &mut Random) -> Result<Actor, StoreError> {
         let install = self.install(now, random)?;
-        let incarnation = install.incarnation.saturating_add(1);
-        let actor = actor(&install.secret, incarnation, random);
-        self.0.execute("UPDATE install SET incarnation = ?1, actor = ?2", params![incarnation, actor.as_bytes()])?;
-        Ok(actor)
+        Ok(actor(&install.secret, install.incarnation.saturating_add(1), random))
+    }
+
+    /// Goes on editing with another actor: after a restore, a detected clone, a replay.
+    ///
+    /// # Errors
+    /// SQLite's failure.
+    pub fn put_actor(&self, actor: Actor) -> Result<(), StoreError> {
+        self.0.execute(
+            "UPDATE install SET incarnation = ?1, actor = ?2",
+            params![actor.incarnation(), actor.as_bytes()],
+        )?;
+        Ok(())
     }
 
     /// The account, if the installation enrolled.
@@ -142,7 +151,7 @@ impl Tx<'_> {
             self.0.execute(&format!("DELETE FROM {table}"), [])?;
         }
         self.0.execute("DELETE FROM ignored_numbers", [])?;
-        self.begin_incarnation(now, random).map(|_| ())
+        self.put_actor(self.next_actor(now, random)?)
     }
 
     /// Remembers that everything was synced at `now`.

@@ -1,5 +1,7 @@
 //! The changes that wait to be sent, oldest first.
 
+use std::collections::BTreeMap;
+
 use callfield_domain::RecordId;
 use callfield_sync::ChangeHash;
 use callfield_sync::phone::Outgoing;
@@ -10,9 +12,6 @@ use uuid::Uuid;
 use super::{StoreError, Tx, parsed};
 
 const COLUMNS: &str = "txn, record, type, epoch, hash, bytes";
-
-/// More than fits one request; the rest waits for the next.
-const READ_MAX: u32 = 2_000;
 
 impl Tx<'_> {
     /// Appends changes.
@@ -41,14 +40,33 @@ impl Tx<'_> {
     /// # Errors
     /// SQLite's failure, or [`StoreError::Unreadable`].
     pub fn outgoing(&self) -> Result<Vec<Outgoing>, StoreError> {
-        let mut statement =
-            self.0.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox ORDER BY n LIMIT {READ_MAX}"))?;
+        let mut statement = self.0.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox ORDER BY n"))?;
         let mut rows = statement.query([])?;
         let mut changes = Vec::new();
         while let Some(row) = rows.next()? {
             changes.push(outgoing_of(row)?);
         }
         Ok(changes)
+    }
+
+    /// Puts other changes in the place of some; what was behind them stays behind.
+    ///
+    /// # Errors
+    /// SQLite's failure, or [`StoreError::Unreadable`].
+    pub fn replace_outgoing(&self, replaced: &[(ChangeHash, Vec<Outgoing>)]) -> Result<(), StoreError> {
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        let replaced: BTreeMap<_, _> = replaced.iter().map(|(hash, changes)| (*hash, changes)).collect();
+        let waiting = self.outgoing()?;
+        self.0.execute("DELETE FROM outbox", [])?;
+        for change in waiting {
+            match replaced.get(&change.hash) {
+                Some(changes) => self.add_outgoing(changes)?,
+                None => self.add_outgoing(&[change])?,
+            }
+        }
+        Ok(())
     }
 
     /// What waits of one record, oldest first.

@@ -148,7 +148,11 @@ impl Tx<'_> {
         self.drop_record(id)
     }
 
-    fn drop_record(&self, id: RecordId) -> Result<(), StoreError> {
+    /// Drops the record with its numbers; its unsent changes and its cards stay.
+    ///
+    /// # Errors
+    /// SQLite's failure.
+    pub fn drop_record(&self, id: RecordId) -> Result<(), StoreError> {
         self.0.execute("DELETE FROM phone_index WHERE record = ?1", [id.to_string()])?;
         self.0.execute("DELETE FROM records WHERE id = ?1", [id.to_string()])?;
         Ok(())

@@ -77,7 +77,10 @@ fn an_installation_keeps_its_key_and_a_new_incarnation_is_a_new_actor() {
     let store = Store::open(folder.path()).unwrap();
     let again = store.write::<_, StoreError>(|tx| tx.install(NOW, &mut Random::new(Seed::from_number(8)))).unwrap();
     assert_eq!((first.device, first.actor), (again.device, again.actor));
-    let fresh = store.write::<_, StoreError>(|tx| tx.begin_incarnation(NOW, &mut random())).unwrap();
+    let fresh = store.write::<_, StoreError>(|tx| tx.next_actor(NOW, &mut random())).unwrap();
+    store.write::<_, StoreError>(|tx| tx.put_actor(fresh)).unwrap();
+    let install = store.write::<_, StoreError>(|tx| tx.install(NOW, &mut random())).unwrap();
+    assert_eq!((install.actor, install.incarnation), (fresh, 2));
     assert_eq!((fresh.device(), fresh.incarnation()), (first.actor.device(), 2));
 }
 

@@ -30,7 +30,7 @@ pub struct KnownCaller {
     pub record_type: String,
     /// Whose record it is.
     pub owner: Option<UserId>,
-    /// Its current values; `display_name` is in them.
+    /// Its current values.
     pub projection: Value,
 }
 

@@ -21,13 +21,13 @@ macro_rules! db_test {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
-                let (db, _folder) = $crate::db::testing::sqlite().await;
+                let (db, _folder) = testing::sqlite().await;
                 story(db).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
-                if let Some(db) = $crate::db::testing::postgres().await {
+                if let Some(db) = testing::postgres().await {
                     story(db).await;
                 }
             }

@@ -5,7 +5,7 @@ use std::path::Path;
 use callfield_domain::{Random, Seed, TenantId, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::testing::{db_test, sqlite};
+use super::testing::{self, db_test, sqlite};
 use super::{Db, Place, Tenant, User};
 
 db_test! {

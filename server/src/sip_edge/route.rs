@@ -4,7 +4,8 @@ use callfield_domain::{Outcome, PhoneNumber, TenantId, UserId};
 use callfield_sip::switchboard::{Decision, DeclinePolicy, RingPlan, RouteQuestion, Target};
 
 use crate::app::App;
-use crate::db::{self, KnownCaller, Scoped};
+use crate::app::records::display_name;
+use crate::db::{self, Scoped};
 
 /// The route of one call; a database that does not answer rejects the call with 503.
 pub(super) async fn decide(app: &App, question: &RouteQuestion) -> Decision {
@@ -47,7 +48,7 @@ async fn route(app: &App, question: &RouteQuestion) -> db::Result<Decision> {
         targets: targets(&mut rows, owner).await?,
         why: number.route,
         caller: caller.e164.unwrap_or_else(|| question.from.clone()),
-        caller_name: display_name(record),
+        caller_name: display_name(&record.projection),
         called: e164,
         decline: DeclinePolicy::StopAll,
     }))
@@ -61,10 +62,6 @@ async fn region_of(app: &App, tenant: TenantId) -> db::Result<String> {
 async fn targets(rows: &mut Scoped, user: UserId) -> db::Result<Vec<Target>> {
     let devices = rows.devices_of(user).await?;
     Ok(devices.into_iter().map(|device| Target { device: device.id, has_push: device.push.is_some() }).collect())
-}
-
-fn display_name(record: &KnownCaller) -> Option<String> {
-    record.projection["display_name"].as_str().map(str::to_owned)
 }
 
 fn reject(status: u16, outcome: Outcome, tenant: Option<TenantId>) -> Decision {

@@ -38,7 +38,7 @@ impl World {
     pub(super) fn drain_pbx(&mut self) {
         while let Some(news) = self.pbx.poll_output() {
             match news {
-                News::Transmit(bytes) => self.send_to_edge(bytes),
+                News::Transmit(bytes) => self.send_to_edge(&bytes),
                 News::Answered(caller) => {
                     self.trace.add(self.now, "pbx", &format!("caller {caller} is answered"));
                     let at = self.soon(500, 90_000);
@@ -51,11 +51,11 @@ impl World {
         }
     }
 
-    fn send_to_edge(&mut self, bytes: Bytes) {
+    fn send_to_edge(&mut self, bytes: &Bytes) {
         if let Verdict::Ok(message) = parse(bytes.clone()) {
             self.trace.add(self.now, "pbx>edge", &summary(&message));
         }
-        self.trace.add_bytes(&bytes);
+        self.trace.add_bytes(bytes);
         for at in self.weather.datagram(self.now, &mut self.random) {
             let input = Input::Received { flow: Flow::Udp(PBX), bytes: bytes.clone() };
             self.schedule.at(at, Event::Edge(input));

@@ -13,6 +13,8 @@ pub(super) struct Binding {
     pub(super) connection: ConnectionId,
     /// The Contact URI as the device gave it.
     pub(super) contact: String,
+    /// Call-ID and CSeq of the REGISTER: one that was overtaken by a later one changes nothing (RFC 3261 §10.3).
+    pub(super) version: (String, u32),
     pub(super) expires_at: Timestamp,
 }
 
@@ -70,6 +72,12 @@ impl Bindings {
         self.by_device.get(&device)
     }
 
+    /// Whether a REGISTER of this version was overtaken by a later one.
+    pub(super) fn is_overtaken(&self, device: DeviceId, version: &(String, u32)) -> bool {
+        let binding = self.by_device.get(&device);
+        binding.is_some_and(|binding| binding.version.0 == version.0 && binding.version.1 > version.1)
+    }
+
     /// How many devices are registered.
     pub(super) fn len(&self) -> usize {
         self.by_device.len()
@@ -116,6 +124,7 @@ mod tests {
             identity,
             connection: ConnectionId(connection),
             contact: "sip:x@y.invalid".to_owned(),
+            version: ("c".to_owned(), 1),
             expires_at: Timestamp::from_millis(expires_at),
         }
     }

@@ -7,6 +7,8 @@
 
 mod branch;
 mod ending;
+mod event;
+mod ringing;
 #[cfg(test)]
 mod tests;
 
@@ -14,81 +16,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use callfield_domain::{
-    CallFacts, CallId, CallState, DeviceId, Direction, Milestone, Outcome, TenantId, TimelineEvent,
+    CallFacts, CallId, CallState, DeviceId, Direction, Milestone, Outcome, TenantId, TimelineEvent, Timestamp, UserId,
 };
-use callfield_domain::{Timestamp, UserId};
 
-use super::{Decision, DeclinePolicy, Party, RingPlan, Settings, Wake, Why, WokenCallState};
-use branch::{Branch, BranchState};
+use super::{Party, RingPlan, Settings, Why, WokenCallState};
+use branch::Branch;
 use ending::Ending;
 pub(super) use ending::Farewell;
+pub(super) use event::{Action, Event};
 
 /// How long the device that answered may be without a connection before the call is ended.
 const ABSENCE_LIMIT: Duration = Duration::from_secs(60);
-
-/// Something that happened to a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Event {
-    /// The shell decided; `bound` are the devices with a live connection that may be rung.
-    Routed { decision: Decision, bound: Vec<DeviceId> },
-    /// A device is registered.
-    Registered(DeviceId),
-    /// The device's connection is gone.
-    ConnectionLost(DeviceId),
-    /// The device asked how the call stands: it is awake.
-    StateAsked(DeviceId),
-    /// The device answered the INVITE with a 1xx.
-    Progressed { device: DeviceId, rings: bool },
-    /// The device answered with 2xx.
-    Answered(DeviceId),
-    /// The device answered 3xx–6xx.
-    Refused { device: DeviceId, status: u16 },
-    /// No SDP offer could be made for the device.
-    OfferFailed(DeviceId),
-    /// The answer was passed on to the caller.
-    Joined,
-    /// The two ends have no codec in common.
-    JoinFailed,
-    /// The caller gave up before the answer.
-    CallerCancelled,
-    /// The caller hung up after the answer.
-    CallerHungUp,
-    /// The caller never acknowledged the answer, or cannot be reached.
-    CallerLost,
-    /// The device that answered hung up.
-    DeviceHungUp(DeviceId),
-    /// The row is on disk.
-    Persisted,
-}
-
-/// What is to be done for a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Push the device awake.
-    Wake(Wake),
-    /// Send the device a new INVITE.
-    Invite(DeviceId),
-    /// Take the INVITE back; it was `elsewhere` if another device answered.
-    Cancel { device: DeviceId, elsewhere: bool },
-    /// End the dialog with a device that answered.
-    HangUpDevice { device: DeviceId, elsewhere: bool },
-    /// Tell the caller that it rings (180) or waits (182).
-    Progress(u16),
-    /// Make the caller's answer from the device's.
-    Join(DeviceId),
-    /// Send BYE to the caller.
-    HangUpCaller,
-    /// Tell the shell that no media flows any more.
-    EndMedia,
-    /// Write the row.
-    Persist(CallFacts),
-    /// Show where the call stands.
-    Changed(CallFacts),
-    /// Put an entry on the timeline.
-    Timeline(TimelineEvent),
-    /// Answer what the far end still waits for; the call is then gone.
-    Finish(Farewell),
-}
 
 /// Where a call stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +91,8 @@ impl Call {
         match event {
             Event::Routed { decision, bound } => self.route(now, decision, &bound),
             Event::Registered(device) => self.register(now, device),
+            Event::Forgotten(device) if self.is_talking_on(device) => self.lose_device(now),
+            Event::Forgotten(_) => {}
             Event::ConnectionLost(device) => self.lose_connection(now, device),
             Event::StateAsked(device) => self.note_awake(now, device),
             Event::Progressed { device, rings } => self.progress(now, device, rings),
@@ -177,10 +117,7 @@ impl Call {
             }
             Phase::Ringing if self.ring_ends_at <= now => self.give_up(now),
             Phase::Ringing => self.push_what_is_due(now),
-            Phase::Talking { absent_since: Some(since), .. } if *since + ABSENCE_LIMIT <= now => {
-                self.mark(now, Milestone::HungUp, None, Some("device_lost"));
-                self.end(now, Outcome::Completed, Farewell::HangUp);
-            }
+            Phase::Talking { absent_since: Some(since), .. } if *since + ABSENCE_LIMIT <= now => self.lose_device(now),
             Phase::Ending(ending) if ending.overdue_at <= now => self.finish(),
             Phase::Routing { .. } | Phase::Joining(_) | Phase::Talking { .. } | Phase::Ending(_) | Phase::Gone(_) => {}
         }
@@ -244,6 +181,11 @@ impl Call {
         self.ring_ends_at
     }
 
+    /// Whether the call is connected to this device.
+    pub(super) fn is_talking_on(&self, device: DeviceId) -> bool {
+        matches!(&self.phase, Phase::Talking { device: talking, .. } if *talking == device)
+    }
+
     /// Whether the caller's SDP is being made.
     pub(super) const fn is_joining(&self) -> bool {
         matches!(self.phase, Phase::Joining(_))
@@ -278,154 +220,6 @@ impl Call {
                 Some((winner, _)) => elsewhere_unless(winner == device, WokenCallState::Over),
                 None => ending.state_for_others(false),
             },
-        }
-    }
-
-    fn route(&mut self, now: Timestamp, decision: Decision, bound: &[DeviceId]) {
-        let Phase::Routing { caller_gone } = self.phase else { return };
-        match decision {
-            Decision::Ring(plan) => self.ring(now, plan, bound, caller_gone),
-            Decision::Reject { status, outcome, tenant } => {
-                self.mark(now, Milestone::Routed, None, Some("rejected"));
-                let (outcome, status) = if caller_gone { (Outcome::Canceled, 487) } else { (outcome, status) };
-                self.end_unrung(now, outcome, status, tenant);
-            }
-        }
-    }
-
-    fn ring(&mut self, now: Timestamp, plan: RingPlan, bound: &[DeviceId], caller_gone: bool) {
-        self.mark(now, Milestone::Routed, None, Some(&plan.why));
-        self.branches = plan.targets.iter().map(|target| (target.device, Branch::new(target.has_push))).collect();
-        self.plan = Some(plan);
-        self.phase = Phase::Ringing;
-        if caller_gone {
-            return self.end(now, Outcome::Canceled, Farewell::Refuse(487));
-        }
-        if self.branches.is_empty() && bound.is_empty() {
-            return self.end(now, Outcome::MissedDeviceUnreachable, Farewell::Refuse(480));
-        }
-        for device in bound {
-            self.release(now, *device);
-        }
-        self.push_what_is_due(now);
-        if self.branches.values().all(Branch::is_waiting) {
-            self.tell_caller(182);
-        }
-        self.actions.extend(self.facts(CallState::Ringing).map(Action::Changed));
-    }
-
-    fn register(&mut self, now: Timestamp, device: DeviceId) {
-        if let Phase::Talking { device: talking, absent_since } = &mut self.phase
-            && *talking == device
-        {
-            *absent_since = None;
-        }
-        if self.phase == Phase::Ringing {
-            self.mark(now, Milestone::Registered, Some(device), None);
-            self.release(now, device);
-        }
-    }
-
-    /// Lets a waiting branch go; any other has had its INVITE.
-    fn release(&mut self, now: Timestamp, device: DeviceId) {
-        let branch = self.branches.entry(device).or_insert_with(|| Branch::new(false));
-        if branch.is_waiting() {
-            branch.state = BranchState::Invited { silent_at: Some(now + self.silence_limit) };
-            self.mark(now, Milestone::InviteForwarded, Some(device), None);
-            self.actions.push_back(Action::Invite(device));
-        }
-    }
-
-    fn lose_connection(&mut self, now: Timestamp, device: DeviceId) {
-        if let Phase::Talking { device: talking, absent_since } = &mut self.phase
-            && *talking == device
-        {
-            *absent_since = Some(now);
-        }
-        let Some(branch) = self.branches.get_mut(&device) else { return };
-        if let BranchState::Invited { silent_at } = &mut branch.state {
-            // The INVITE may be lost with the connection: push at once, the same INVITE goes out again on the next one.
-            *silent_at = None;
-            self.push_what_is_due(now);
-        }
-    }
-
-    fn note_awake(&mut self, now: Timestamp, device: DeviceId) {
-        self.mark(now, Milestone::StateAsked, Some(device), None);
-        if let Some(branch) = self.branches.get_mut(&device) {
-            branch.note_awake();
-        }
-    }
-
-    fn push_what_is_due(&mut self, now: Timestamp) {
-        let (Phase::Ringing, Some(plan)) = (&self.phase, &self.plan) else { return };
-        let due = self.branches.iter_mut().filter_map(|(device, branch)| {
-            let attempt = branch.push_if_due(now, &self.push_retries)?;
-            Some(Action::Wake(Wake {
-                tenant: plan.tenant,
-                call: self.id,
-                device: *device,
-                expires_at: self.ring_ends_at,
-                attempt,
-                from: plan.caller.clone(),
-                name: plan.caller_name.clone(),
-                why: plan.why.clone(),
-            }))
-        });
-        self.actions.extend(due);
-        if self.branches.values().any(Branch::was_pushed) {
-            self.tell_caller(180);
-        }
-    }
-
-    fn progress(&mut self, now: Timestamp, device: DeviceId, rings: bool) {
-        let Some(branch) = self.branches.get_mut(&device) else { return };
-        if !branch.note_progress(rings) || self.phase != Phase::Ringing {
-            return;
-        }
-        if rings {
-            self.mark(now, Milestone::DeviceRinging, Some(device), None);
-            self.tell_caller(180);
-        }
-    }
-
-    fn answer(&mut self, now: Timestamp, device: DeviceId) {
-        let branch = self.branches.entry(device).or_insert_with(|| Branch::new(false));
-        branch.state = BranchState::Over;
-        if self.phase != Phase::Ringing {
-            let elsewhere = self.winner.is_some_and(|(winner, _)| winner != device);
-            self.actions.push_back(Action::HangUpDevice { device, elsewhere });
-            return;
-        }
-        self.winner = Some((device, now));
-        self.phase = Phase::Joining(device);
-        self.mark(now, Milestone::Answered, Some(device), None);
-        self.actions.push_back(Action::Join(device));
-        self.cancel_branches(now, true);
-    }
-
-    fn refuse(&mut self, now: Timestamp, device: DeviceId, status: u16) {
-        if !matches!(status, 486 | 600 | 603) {
-            return self.fail_branch(now, device, status);
-        }
-        let Some(branch) = self.branches.get_mut(&device) else { return };
-        branch.close(status);
-        if self.phase != Phase::Ringing {
-            return;
-        }
-        self.mark(now, Milestone::Declined, Some(device), Some(if status == 486 { "busy" } else { "declined" }));
-        let stops_all = self.plan.as_ref().is_some_and(|plan| plan.decline == DeclinePolicy::StopAll);
-        if stops_all && status != 486 {
-            return self.end(now, Outcome::Rejected, Farewell::Refuse(603));
-        }
-        self.end_if_hopeless(now);
-    }
-
-    fn fail_branch(&mut self, now: Timestamp, device: DeviceId, status: u16) {
-        let Some(branch) = self.branches.get_mut(&device) else { return };
-        branch.close(status);
-        if self.phase == Phase::Ringing {
-            self.end_if_hopeless(now);
         }
     }
 

@@ -61,10 +61,9 @@ mod tests {
             "INVITE sip:0350001000@edge.test SIP/2.0\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\nMax-Forwards: 70\n{headers}\
              To: <sip:0350001000@edge.test>\nCall-ID: c\nCSeq: 1 INVITE\nContact: <sip:a@192.0.2.9>\n\n"
         );
-        match parse(text.replace('\n', "\r\n").into()) {
-            Verdict::Ok(message) => message,
-            other => panic!("{other:?}"),
-        }
+        let verdict = parse(text.replace('\n', "\r\n").into());
+        let Verdict::Ok(message) = verdict else { panic!("{verdict:?}") };
+        message
     }
 
     #[test]

@@ -91,11 +91,11 @@ impl Switchboard {
 
     fn take_device_response(&mut self, now: Timestamp, device: DeviceId, response: &Message) {
         let Some(call) = self.inner.owner(response.call_id(), device) else { return };
-        match response.method() {
-            Method::Invite => self.take_answer(now, device, call, response),
-            Method::Bye if response.status().is_some_and(|status| status >= 200) => self.drop_inner(device, call),
-            // The answer to a CANCEL says nothing that the one to the INVITE does not say.
-            _ => {}
+        // The answer to a CANCEL says nothing that the one to the INVITE does not say.
+        if response.method() == &Method::Invite {
+            self.take_answer(now, device, call, response);
+        } else if response.method() == &Method::Bye && response.status().is_some_and(|status| status >= 200) {
+            self.drop_inner(device, call);
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) struct OuterLeg {
     contact: String,
     dialog: Dialog,
     is_finished: bool,
+    /// The SDP in the 200.
+    own_sdp: Option<Bytes>,
     answer: Option<Answer>,
     /// BYEs (and their kind) that are answered when the row is durable.
     pub(super) unanswered: Vec<(ServerId, Message)>,
@@ -31,6 +33,7 @@ pub(super) struct OuterLeg {
 /// A 200 that was not acknowledged.
 #[derive(Debug)]
 struct Answer {
+    server: ServerId,
     response: Message,
     repeat_at: Timestamp,
     pause: Duration,
@@ -61,9 +64,20 @@ impl OuterLeg {
     pub(super) fn new(flow: Flow, server: ServerId, invite: &Message, tag: String, contact: String) -> Option<Self> {
         let dialog = Dialog::of_callee(invite, &tag)?;
         let invite = invite.detached();
-        let (answer, unanswered) = (None, Vec::new());
-        let (is_finished, has_hung_up, bye) = (false, false, Bye::None);
-        Some(Self { flow, server, invite, tag, contact, dialog, is_finished, answer, unanswered, has_hung_up, bye })
+        Some(Self {
+            flow,
+            server,
+            invite,
+            tag,
+            contact,
+            dialog,
+            is_finished: false,
+            own_sdp: None,
+            answer: None,
+            unanswered: Vec::new(),
+            has_hung_up: false,
+            bye: Bye::None,
+        })
     }
 
     /// What names the dialog from outside: Call-ID and the caller's tag.
@@ -100,20 +114,37 @@ impl OuterLeg {
         if std::mem::replace(&mut self.is_finished, true) {
             return None;
         }
-        let start = self.with_dialog(self.invite.response(200, reason(200)));
-        let response = start.header("Allow", ALLOW).body("application/sdp", sdp).build();
+        self.own_sdp = Some(sdp);
+        self.answer(now, self.server, &self.invite.clone())
+    }
+
+    /// The answer to an INVITE in the dialog: a refresh of the same session gets the same answer, 488 and 491 leave the
+    /// session as it was (RFC 3261 §14.2).
+    pub(super) fn accept_again(&mut self, now: Timestamp, server: ServerId, invite: &Message) -> Result<Message, u16> {
+        if self.own_sdp.is_none() || self.answer.is_some() {
+            return Err(491);
+        }
+        if self.has_hung_up || self.bye != Bye::None || session_of(invite) != session_of(&self.invite) {
+            return Err(488);
+        }
+        self.answer(now, server, invite).ok_or(488)
+    }
+
+    fn answer(&mut self, now: Timestamp, server: ServerId, invite: &Message) -> Option<Message> {
+        let start = self.with_dialog(invite.response(200, reason(200))).header("Allow", ALLOW);
+        let response = start.body("application/sdp", self.own_sdp.clone()?).build();
         let (repeat_at, until) = (now + T1, now + GIVE_UP);
-        self.answer = Some(Answer { response: response.clone(), repeat_at, pause: T1, until });
+        self.answer = Some(Answer { server, response: response.clone(), repeat_at, pause: T1, until });
         Some(response)
     }
 
     /// Takes in an ACK; `None` if it is not that of the 200, or came before.
     pub(super) fn acknowledge(&mut self, ack: &Message) -> Option<Acknowledged> {
-        if !self.dialog.holds(ack) || ack.cseq().number != self.invite.cseq().number {
+        let is_own = |answer: &mut Answer| answer.response.cseq().number == ack.cseq().number;
+        if !self.dialog.holds(ack) || self.answer.take_if(is_own).is_none() {
             return None;
         }
-        self.answer.take()?;
-        let is_late_offer = self.invite.body().is_empty();
+        let is_late_offer = self.invite.body().is_empty() && self.invite.cseq().number == ack.cseq().number;
         let sdp = Some(ack.body()).filter(|body| is_late_offer && !body.is_empty());
         let bye = if self.bye == Bye::Wanted { self.send_bye() } else { None };
         Some(Acknowledged { sdp, bye })
@@ -144,7 +175,7 @@ impl OuterLeg {
     }
 
     /// The 200 again, if it is due; `Err` with the BYE, if there is one to send, when no ACK will come any more.
-    pub(super) fn repeat(&mut self, now: Timestamp) -> Result<Option<Message>, Option<Message>> {
+    pub(super) fn repeat(&mut self, now: Timestamp) -> Result<Option<(ServerId, Message)>, Option<Message>> {
         let Some(answer) = &mut self.answer else { return Ok(None) };
         if answer.until <= now {
             self.answer = None;
@@ -155,7 +186,7 @@ impl OuterLeg {
         }
         answer.pause = (answer.pause * 2).min(T2);
         answer.repeat_at = now + answer.pause;
-        Ok(Some(answer.response.clone()))
+        Ok(Some((answer.server, answer.response.clone())))
     }
 
     pub(super) fn poll_timeout(&self, call: CallId) -> Option<(Timestamp, Why)> {
@@ -192,6 +223,13 @@ impl OuterLeg {
 
 /// The methods the edge understands.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER";
+
+/// What tells whether an offer is a new one: its origin, with the session's version (RFC 3264 §8).
+fn session_of(invite: &Message) -> Option<Vec<u8>> {
+    let body = invite.body();
+    let origin = body.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"o="))?;
+    Some(origin.trim_ascii_end().to_vec())
+}
 
 /// What names a caller's dialog from outside: Call-ID and the caller's tag.
 pub(super) fn name_of(request: &Message) -> (String, String) {

@@ -1,7 +1,7 @@
 //! What a call wants done, done in SIP and asked of the shell.
 
 use bytes::Bytes;
-use callfield_domain::{CallId, DeviceId, Timestamp};
+use callfield_domain::{CallId, DeviceId, Milestone, TimelineEvent, Timestamp};
 
 use super::call::{Action, Event, Farewell};
 use super::caller::address_of;
@@ -21,10 +21,10 @@ impl Switchboard {
         self.act(now, call);
     }
 
-    /// Tells every call that has a leg with a device.
-    pub(super) fn tell_calls_with(&mut self, now: Timestamp, device: DeviceId, event: Event) {
+    /// Tells every call that has a leg with a device that it is not registered any more.
+    pub(super) fn lose_device(&mut self, now: Timestamp, device: DeviceId) {
         for call in self.inner.calls_of(device) {
-            self.tell(now, call, event.clone());
+            self.tell(now, call, Event::ConnectionLost(device));
         }
     }
 
@@ -75,6 +75,9 @@ impl Switchboard {
         leg.invite(invite);
         self.inner.name(&name, device, call);
         self.transmit_to(device, Some(bytes));
+        let milestone = Milestone::InviteForwarded;
+        let event = TimelineEvent { at: now, milestone, device: Some(device), detail: None };
+        self.outputs.push_back(Output::Timeline { call, event });
     }
 
     /// The shell made the caller's SDP of the device's answer.

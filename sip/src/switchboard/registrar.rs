@@ -27,6 +27,8 @@ enum Wish {
     Unusable,
     /// It would run out too soon: 423.
     TooBrief,
+    /// A later one came by another connection: 500.
+    Overtaken,
 }
 
 impl Switchboard {
@@ -41,10 +43,10 @@ impl Switchboard {
             Wish::Ask => return self.confirm(now, connection, identity, request),
             Wish::Bind { contact, expires_s } => {
                 let expires_at = now + Duration::from_secs(u64::from(expires_s));
-                let contact = contact.uri_text().to_owned();
-                let bound = self.bindings.bind(Binding { identity, connection, contact, expires_at });
+                let (contact, version) = (contact.uri_text().to_owned(), version_of(request));
+                let bound = self.bindings.bind(Binding { identity, connection, contact, version, expires_at });
                 self.confirm(now, connection, identity, request);
-                return self.follow_up(now, identity, bound);
+                return self.follow_up(now, identity, bound, &calls_of(request));
             }
             Wish::Unbind => {
                 self.bindings.unbind(identity.device);
@@ -53,6 +55,7 @@ impl Switchboard {
             Wish::Stranger => 403,
             Wish::Unusable => 400,
             Wish::TooBrief => 423,
+            Wish::Overtaken => 500,
         };
         self.count("register_refused");
         if refused == 423 {
@@ -71,18 +74,21 @@ impl Switchboard {
         if !is_own {
             return Wish::Stranger;
         }
+        if self.bindings.is_overtaken(identity.device, &version_of(request)) {
+            return Wish::Overtaken;
+        }
         if request.has_contact_star() {
             return if request.expires() == Some(0) { Wish::Unbind } else { Wish::Unusable };
         }
         let mut contacts = request.contacts();
         match (contacts.next(), contacts.next()) {
-            (Some(contact), None) => self.wish_for(identity, request, contact),
+            (Some(contact), None) => self.wish_for(identity, request, &contact),
             (None, _) => Wish::Ask,
             (Some(_), Some(_)) => Wish::Unusable,
         }
     }
 
-    fn wish_for(&self, identity: DeviceIdentity, request: &Message, contact: NameAddr) -> Wish {
+    fn wish_for(&self, identity: DeviceIdentity, request: &Message, contact: &NameAddr) -> Wish {
         let instance = format!("<urn:uuid:{}>", identity.device);
         let is_own =
             contact.params().unquoted("+sip.instance").is_some_and(|text| text.eq_ignore_ascii_case(&instance));
@@ -115,7 +121,9 @@ impl Switchboard {
     }
 
     /// Sends what the device has missed, then releases the calls that wait for it. A refresh releases nothing.
-    fn follow_up(&mut self, now: Timestamp, identity: DeviceIdentity, bound: Bound) {
+    ///
+    /// A phone names every call it knows: one that it talked on and does not name was lost with a killed app.
+    fn follow_up(&mut self, now: Timestamp, identity: DeviceIdentity, bound: Bound, named: &[CallId]) {
         match bound {
             Bound::Refreshed => return,
             Bound::Moved { from } => self.outputs.push_back(Output::CloseConnection { connection: from }),
@@ -134,7 +142,13 @@ impl Switchboard {
         calls.sort();
         calls.dedup();
         for call in calls {
-            self.tell(now, call, Event::Registered(device));
+            let is_own = self.calls.get(&call).is_some_and(|live| live.is_talking_on(device));
+            let event = if is_own && !named.contains(&call) { Event::Forgotten } else { Event::Registered };
+            self.tell(now, call, event(device));
         }
     }
+}
+
+fn version_of(register: &Message) -> (String, u32) {
+    (register.call_id().to_owned(), register.cseq().number)
 }

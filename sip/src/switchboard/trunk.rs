@@ -7,8 +7,8 @@ use super::call::{Call, Event};
 use super::caller::parties_of;
 use super::outer::{ALLOW, OuterLeg, name_of, reason};
 use super::{Alarm, ConnectionId, Flow, Output, Peer, RouteQuestion, Switchboard};
-use crate::message::{Frame, Message, Method, Verdict, parse};
-use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, Output as Event2, ServerId, Transport};
+use crate::message::{DropReason, Frame, Message, Method, Verdict, parse};
+use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, Output as Layered, ServerId, Transport};
 
 /// The option tags the edge understands in Require.
 const SUPPORTED: &[&str] = &[];
@@ -54,7 +54,7 @@ impl Switchboard {
         match &verdict {
             Verdict::Ok(_) => {}
             Verdict::Answerable(..) => self.count("malformed"),
-            Verdict::Drop(crate::message::DropReason::KeepAlive) => return,
+            Verdict::Drop(DropReason::KeepAlive) => return,
             Verdict::Drop(_) => return self.count("dropped"),
         }
         self.transactions.handle(now, Layer::Received { flow, verdict });
@@ -69,18 +69,18 @@ impl Switchboard {
     pub(super) fn drain_transactions(&mut self, now: Timestamp) {
         while let Some(output) = self.transactions.poll_output() {
             match output {
-                Event2::Transmit { flow, bytes } => {
-                    self.outputs.push_back(Output::Transmit { flow: flow_of(flow), bytes })
+                Layered::Transmit { flow, bytes } => {
+                    self.outputs.push_back(Output::Transmit { flow: flow_of(flow), bytes });
                 }
-                Event2::Request { id, flow, request } => self.take_request(now, id, flow, &request),
-                Event2::Ack { request, .. } => self.take_ack(now, &request),
-                Event2::Cancelled { id, .. } => self.take_cancel(now, id),
-                Event2::Response { id, response, .. } if response.status().is_some_and(|status| status >= 200) => {
+                Layered::Request { id, flow, request } => self.take_request(now, id, flow, &request),
+                Layered::Ack { request, .. } => self.take_ack(now, &request),
+                Layered::Cancelled { id, .. } => self.take_cancel(now, id),
+                Layered::Response { id, response, .. } if response.status().is_some_and(|status| status >= 200) => {
                     self.finish_bye(id);
                 }
-                Event2::Response { .. } => {}
-                Event2::ClientEnded { id, .. } => self.finish_bye(id),
-                Event2::ServerEnded { id, ended } => self.end_server(now, id, ended),
+                Layered::Response { .. } => {}
+                Layered::ClientEnded { id, .. } => self.finish_bye(id),
+                Layered::ServerEnded { id, ended } => self.end_server(now, id, ended),
             }
         }
     }
@@ -156,8 +156,13 @@ impl Switchboard {
 
     /// A session that runs is not changed, except that a refresh of the same offer gets the same answer.
     fn take_change(&mut self, now: Timestamp, id: ServerId, invite: &Message) {
-        let status = if self.dialog_of(invite).is_some() { 488 } else { 481 };
-        self.respond(now, id, invite, status);
+        let Some(call) = self.dialog_of(invite) else { return self.respond(now, id, invite, 481) };
+        let Some(leg) = self.outer.get_mut(&call) else { return };
+        match leg.accept_again(now, id, invite) {
+            Ok(response) => self.transactions.handle(now, Layer::Respond { id, response }),
+            Err(status) => self.respond(now, id, invite, status),
+        }
+        self.settle_outer(call);
     }
 
     fn take_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) {
@@ -209,9 +214,8 @@ impl Switchboard {
     /// Sends the 200 again, or gives the caller up.
     pub(super) fn repeat_answer(&mut self, now: Timestamp, call: CallId) {
         let Some(leg) = self.outer.get_mut(&call) else { return };
-        let id = leg.server;
         match leg.repeat(now) {
-            Ok(Some(response)) => self.transactions.handle(now, Layer::Respond { id, response }),
+            Ok(Some((id, response))) => self.transactions.handle(now, Layer::Respond { id, response }),
             Ok(None) => {}
             Err(bye) => {
                 if let Some(bye) = bye {

@@ -52,9 +52,9 @@ impl Story {
     }
 
     fn end(&self) -> Option<EndReason> {
-        let ends = self.actions.iter().filter_map(|action| match action {
-            Action::End(reason) => Some(*reason),
-            _ => None,
+        let ends = self.actions.iter().filter_map(|action| {
+            let Action::End(reason) = action else { return None };
+            Some(*reason)
         });
         let ends: Vec<EndReason> = ends.collect();
         assert!(ends.len() <= 1, "the app is told of the end once");

@@ -2,7 +2,8 @@
 
 use callfield_domain::{CallFacts, CallState, DeviceId, Direction, Milestone, Outcome, TenantId, Timestamp};
 
-use super::{Action, Branch, BranchState, Call, Phase};
+use super::branch::BranchState;
+use super::{Action, Branch, Call, Phase};
 use crate::switchboard::WokenCallState;
 
 /// What the far end is told at last.
@@ -24,10 +25,12 @@ pub(super) struct Ending {
 
 impl Ending {
     pub(super) const fn state_for_others(self, was_answered: bool) -> WokenCallState {
-        match self.outcome {
-            _ if was_answered => WokenCallState::AnsweredElsewhere,
-            Outcome::Canceled => WokenCallState::Cancelled,
-            _ => WokenCallState::Over,
+        if was_answered {
+            WokenCallState::AnsweredElsewhere
+        } else if matches!(self.outcome, Outcome::Canceled) {
+            WokenCallState::Cancelled
+        } else {
+            WokenCallState::Over
         }
     }
 }
@@ -60,6 +63,12 @@ impl Call {
             (Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_), None) => self.cancel(now),
             (Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_) | Phase::Ending(_) | Phase::Gone(_), _) => {}
         }
+    }
+
+    /// The device that answered will not come back.
+    pub(super) fn lose_device(&mut self, now: Timestamp) {
+        self.mark(now, Milestone::HungUp, self.winner(), Some("device_lost"));
+        self.end(now, Outcome::Completed, Farewell::HangUp);
     }
 
     pub(super) fn lose_caller(&mut self, now: Timestamp) {

@@ -66,11 +66,11 @@ impl Story {
         self.tell(Event::Registered(device));
     }
 
-    /// Milliseconds after the INVITE at which a device was pushed, with the attempts.
+    /// The attempts at which a device was pushed.
     fn wakes(&self, device: DeviceId) -> Vec<u32> {
-        let wakes = self.actions.iter().filter_map(|action| match action {
-            Action::Wake(wake) if wake.device == device => Some(wake.attempt),
-            _ => None,
+        let wakes = self.actions.iter().filter_map(|action| {
+            let Action::Wake(wake) = action else { return None };
+            (wake.device == device).then_some(wake.attempt)
         });
         wakes.collect()
     }
@@ -80,9 +80,9 @@ impl Story {
     }
 
     fn rows(&self) -> Vec<&CallFacts> {
-        let rows = self.actions.iter().filter_map(|action| match action {
-            Action::Persist(facts) => Some(facts),
-            _ => None,
+        let rows = self.actions.iter().filter_map(|action| {
+            let Action::Persist(facts) = action else { return None };
+            Some(facts)
         });
         rows.collect()
     }
