@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
             let doc = self.rows.doc(want.doc).await?;
             let item = match doc.filter(|doc| self.may_see(doc)) {
                 None => gone(FeedEntry { doc: want.doc, seq: 0, is_held: false }, String::new()),
-                Some(doc) => since(doc, &want.heads)?,
+                Some(doc) => since(&doc, &want.heads)?,
             };
             self.spend(&item);
             items.push(item);
@@ -121,20 +121,20 @@ impl<'a> Reader<'a> {
 }
 
 /// What a device that has `heads` of a record lacks.
-fn since(doc: Doc, heads: &Heads) -> ApiResult<Item> {
+fn since(doc: &Doc, heads: &Heads) -> ApiResult<Item> {
     let seq = doc.last_seq;
     if heads.is_empty() {
         let body = vec![doc.snapshot.clone()];
-        return Ok(item(&doc, seq, ItemKind::Snapshot, body));
+        return Ok(item(doc, seq, ItemKind::Snapshot, body));
     }
     let record_type: RecordType = doc.record_type.parse().map_err(|_| RecordsError::NotFound)?;
     let record = Record::load(record_type, &doc.snapshot).map_err(RecordsError::Damaged)?;
     if heads.as_slice().iter().any(|head| !record.has(head)) {
         let body = vec![doc.snapshot.clone()];
-        return Ok(item(&doc, seq, ItemKind::Snapshot, body));
+        return Ok(item(doc, seq, ItemKind::Snapshot, body));
     }
     let changes = record.changes_since(heads).into_iter().map(|change| change.bytes).collect();
-    Ok(item(&doc, seq, ItemKind::Changes, changes))
+    Ok(item(doc, seq, ItemKind::Changes, changes))
 }
 
 fn item(doc: &Doc, seq: i64, kind: ItemKind, body: Vec<Vec<u8>>) -> Item {

@@ -111,7 +111,12 @@ impl Caller {
                 Output::ClientEnded { id: INVITE, .. } if *self.progress.borrow() == Progress::Calling => {
                     self.reach(Progress::Failed);
                 }
-                _ => {}
+                Output::Transmit { .. }
+                | Output::Response { .. }
+                | Output::Ack { .. }
+                | Output::Cancelled { .. }
+                | Output::ClientEnded { .. }
+                | Output::ServerEnded { .. } => {}
             }
         }
         Ok(())

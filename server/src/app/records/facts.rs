@@ -24,7 +24,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// # Errors
 /// A failure of the store; the calls are tried again the next time.
 pub async fn make_call_records(app: &App, tenant: TenantId) -> Result<(), RecordsError> {
-    while app.db.read(tenant).await?.calls_without_record(1).await?.first().is_some() {
+    while !app.db.read(tenant).await?.calls_without_record(1).await?.is_empty() {
         make_batch(app, tenant).await?;
     }
     Ok(())
