@@ -1,4 +1,67 @@
 //! Where the parts meet: what they share, and the messages they send each other.
 
+pub mod auth;
+pub mod clock;
 pub mod edge_port;
+pub mod error;
+pub mod metrics;
+pub mod records;
+pub mod route;
+pub mod token;
 pub mod wake_port;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use callfield_domain::{Random, Seed, Timestamp};
+use callfield_sync::Actor;
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+use crate::db::Db;
+use clock::Clock;
+use edge_port::EdgeCommand;
+use wake_port::WakeRequest;
+
+/// What every part of the server shares; a clone is the same one.
+#[derive(Clone)]
+pub struct App {
+    /// What the server was told.
+    pub config: Arc<Config>,
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// The SIP edge.
+    pub edge: mpsc::Sender<EdgeCommand>,
+    /// Push.
+    pub wakes: mpsc::Sender<WakeRequest>,
+    /// Who writes the server's own changes: another one in each run, because an actor is never used again.
+    pub server_actor: Actor,
+    random: Arc<Mutex<Random>>,
+}
+
+impl App {
+    /// Joins the parts; `seed` must be one that nobody can guess.
+    pub fn new(
+        config: Arc<Config>,
+        db: Db,
+        clock: Clock,
+        seed: Seed,
+        edge: mpsc::Sender<EdgeCommand>,
+        wakes: mpsc::Sender<WakeRequest>,
+    ) -> Self {
+        let mut random = Random::new(seed);
+        let server_actor = Actor::new(records::server_key(&config.server.node), 1, &mut random);
+        Self { config, db, clock, edge, wakes, server_actor, random: Arc::new(Mutex::new(random)) }
+    }
+
+    /// The time by this server's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The shared generator; hold it for one statement.
+    pub fn random(&self) -> MutexGuard<'_, Random> {
+        self.random.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -3,6 +3,7 @@
 //! `http`, `sip_edge`, `push` and `sync_endpoint` never import one another: they meet in [`app`]. SQL lives in [`db`].
 
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod db;
 pub mod http;

@@ -1,1 +1,173 @@
-//! Sockets and tasks around the pure media relay.
+//! Sockets and tasks around the pure media relay: one relay a call, one socket a leg.
+//!
+//! A call has one socket towards the caller and one towards the devices. Each device that is rung gets an offer of its own
+//! with a key of its own; the relay believes only packets made with the key of the device that answered.
+
+mod ports;
+mod pump;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use callfield_domain::{CallId, DeviceId, Random};
+use callfield_media::relay::{Relay, Settings, Side};
+use callfield_media::sdp::{Agreement, Negotiation, Offer, Security, Wish};
+use tokio::net::UdpSocket;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::clock::Clock;
+use crate::config;
+use ports::Ports;
+
+/// The media of every live call.
+pub struct MediaRelays {
+    clock: Clock,
+    random: Random,
+    ports: Ports,
+    /// The address SDP names.
+    address: IpAddr,
+    calls: BTreeMap<CallId, CallMedia>,
+}
+
+/// The media of one call.
+struct CallMedia {
+    relay: Arc<Mutex<Relay>>,
+    towards_caller: Arc<UdpSocket>,
+    towards_devices: Arc<UdpSocket>,
+    caller_offer: Option<Offer>,
+    caller_leg: Option<Negotiation>,
+    device_legs: BTreeMap<DeviceId, Negotiation>,
+    stop: CancellationToken,
+}
+
+impl Drop for CallMedia {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl MediaRelays {
+    /// No calls yet; `random` makes keys, so nobody may guess its seed.
+    pub fn new(config: &config::Media, clock: Clock, random: Random) -> Self {
+        let address = config.public_address.parse().unwrap_or_else(|_| reachable(config.bind));
+        let ports = Ports::new(config.bind, config.port_min..=config.port_max);
+        Self { clock, random, ports, address, calls: BTreeMap::new() }
+    }
+
+    /// The SDP offer for a device; `None` if the caller's offer cannot be used or no port is free.
+    pub fn offer_device(&mut self, call: CallId, device: DeviceId, caller_sdp: Option<&[u8]>) -> Option<Bytes> {
+        if !self.calls.contains_key(&call) {
+            let media = self.open(call, caller_sdp)?;
+            self.calls.insert(call, media);
+        }
+        let media = self.calls.get_mut(&call)?;
+        let wish = match &media.caller_offer {
+            Some(offer) => Wish::like(offer, Security::Required),
+            None => Wish::new(Security::Required),
+        };
+        let local = named(self.address, &media.towards_devices)?;
+        let mut leg = Negotiation::new(local, &mut self.random);
+        let sdp = leg.offer(&wish);
+        media.device_legs.insert(device, leg);
+        Some(Bytes::from(sdp))
+    }
+
+    /// Joins the device that answered with the caller; the SDP for the caller, `None` if they share no codec.
+    pub fn join(&mut self, call: CallId, device: DeviceId, device_sdp: &[u8]) -> Option<Bytes> {
+        let media = self.calls.get_mut(&call)?;
+        let mut leg = media.device_legs.remove(&device)?;
+        let agreed = leg.receive_answer(device_sdp).inspect_err(|error| refused(call, error)).ok()?;
+        media.connect(&self.clock, Side::B, &agreed)?;
+        media.device_legs = BTreeMap::from([(device, leg)]);
+        let local = named(self.address, &media.towards_caller)?;
+        let mut caller_leg = Negotiation::new(local, &mut self.random);
+        let wish = Wish::new(Security::Optional).codecs(&agreed.codecs());
+        let sdp = match &media.caller_offer {
+            Some(offer) => {
+                let (sdp, agreed) = caller_leg.answer(offer, &wish).inspect_err(|error| refused(call, error)).ok()?;
+                media.connect(&self.clock, Side::A, &agreed)?;
+                sdp
+            }
+            None => caller_leg.offer(&wish),
+        };
+        media.caller_leg = Some(caller_leg);
+        Some(Bytes::from(sdp))
+    }
+
+    /// The answer of a caller that was offered to came with its ACK.
+    pub fn caller_accepted(&mut self, call: CallId, sdp: &[u8]) {
+        let Some(media) = self.calls.get_mut(&call) else { return };
+        let Some(leg) = &mut media.caller_leg else { return };
+        match leg.receive_answer(sdp) {
+            Ok(agreed) => drop(media.connect(&self.clock, Side::A, &agreed)),
+            Err(error) => refused(call, &error),
+        }
+    }
+
+    /// Ends the media of a call and gives its ports back.
+    pub fn end(&mut self, call: CallId) {
+        let Some(media) = self.calls.remove(&call) else { return };
+        let relay = media.relay.lock().unwrap_or_else(PoisonError::into_inner);
+        for (side, label) in [(Side::A, "caller"), (Side::B, "device")] {
+            let statistics = relay.statistics(side);
+            tracing::debug!(%call, side = label, ?statistics, "media ended");
+        }
+    }
+
+    fn open(&mut self, call: CallId, caller_sdp: Option<&[u8]>) -> Option<CallMedia> {
+        let caller_offer = match caller_sdp {
+            Some(sdp) => Some(Offer::parse(sdp).inspect_err(|error| refused(call, error)).ok()?),
+            None => None,
+        };
+        let pair = self.ports.bind().and_then(|caller| Ok((caller, self.ports.bind()?)));
+        let Ok((towards_caller, towards_devices)) = pair else {
+            tracing::error!(%call, "no port of media.port_min to media.port_max is free");
+            return None;
+        };
+        let relay = Arc::new(Mutex::new(Relay::new(Settings::default(), self.random.seed())));
+        let (towards_caller, towards_devices) = (Arc::new(towards_caller), Arc::new(towards_devices));
+        let stop = CancellationToken::new();
+        tokio::spawn(pump::run(
+            relay.clone(),
+            pump::Sockets { a: towards_caller.clone(), b: towards_devices.clone() },
+            self.clock.clone(),
+            stop.clone(),
+        ));
+        let device_legs = BTreeMap::new();
+        Some(CallMedia { relay, towards_caller, towards_devices, caller_offer, caller_leg: None, device_legs, stop })
+    }
+}
+
+impl CallMedia {
+    fn connect(&self, clock: &Clock, side: Side, agreed: &Agreement) -> Option<()> {
+        let mut relay = self.relay.lock().unwrap_or_else(PoisonError::into_inner);
+        relay
+            .connect(clock.now(), side, agreed)
+            .inspect_err(|error| tracing::warn!(%error, "a leg has no usable key"))
+            .ok()
+    }
+}
+
+fn refused(call: CallId, error: &callfield_media::sdp::SdpError) {
+    tracing::info!(%call, %error, "an SDP body is of no use");
+    metrics::counter!("callfield_sdp_refused_total").increment(1);
+}
+
+fn named(address: IpAddr, socket: &UdpSocket) -> Option<SocketAddr> {
+    Some(SocketAddr::new(address, socket.local_addr().ok()?.port()))
+}
+
+/// The bound address, or that of the interface with the default route when bound to all of them.
+fn reachable(bind: IpAddr) -> IpAddr {
+    if !bind.is_unspecified() {
+        return bind;
+    }
+    // Connecting a datagram socket sends nothing: it only asks the routing table (192.0.2.0/24 is documentation's).
+    let asked = StdUdpSocket::bind((bind, 0)).and_then(|socket| {
+        socket.connect(("192.0.2.1", 9))?;
+        socket.local_addr()
+    });
+    asked.map_or(bind, |address| address.ip())
+}

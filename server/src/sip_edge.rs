@@ -1,1 +1,83 @@
-//! Sockets around the pure switchboard.
+//! Sockets around the pure switchboard: UDP and TCP for trunks, WebSockets for devices, and the shell's answers.
+//!
+//! Everything meets in one event loop, so the switchboard needs no lock. What takes long (routes, rows) is done by tasks
+//! whose answers come back as inputs.
+
+mod event_loop;
+mod journal;
+mod latency;
+mod route;
+mod sockets;
+mod streams;
+pub mod websocket;
+
+pub use sockets::{BindError, Sockets};
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use callfield_domain::Random;
+use callfield_sip::switchboard::{Settings, Switchboard};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::app::edge_port::EdgeCommand;
+use crate::media_relay::MediaRelays;
+use event_loop::{EventLoop, Inboxes};
+use journal::Journal;
+use latency::Latencies;
+use streams::Streams;
+
+/// Answers and stream events that may wait for the loop.
+const INBOX_MAX: usize = 4_096;
+
+/// Serves SIP on `sockets` until `stop`, then writes what is still to be written.
+pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeCommand>, stop: CancellationToken) {
+    journal::repair(&app).await;
+    let (answers, answers_inbox) = mpsc::channel(INBOX_MAX);
+    let (stream_events, streams_inbox) = mpsc::channel(INBOX_MAX);
+    let (journal, writing) = Journal::start(&app, answers.clone());
+    let writing = tokio::spawn(writing);
+    let switchboard = Switchboard::new(settings(&app, &sockets), app.random().seed(), app.now());
+    let random = Random::new(app.random().seed());
+    let media = MediaRelays::new(&app.config.media, app.clock.clone(), random);
+    let event_loop = EventLoop {
+        media,
+        switchboard,
+        udp: sockets.udp.map(Arc::new),
+        streams: Streams::new(stream_events),
+        journal,
+        answers,
+        latencies: Latencies::default(),
+        tenants: BTreeMap::new(),
+        early: BTreeMap::new(),
+        app,
+    };
+    let inboxes = Inboxes { commands, answers: answers_inbox, streams: streams_inbox };
+    event_loop.run(inboxes, sockets.tcp, stop).await;
+    if writing.await.is_err() {
+        tracing::error!("the journal of calls broke off");
+    }
+}
+
+fn settings(app: &App, sockets: &Sockets) -> Settings {
+    let config = &app.config.sip;
+    Settings {
+        udp_address: reached_at(&config.public_address, sockets.udp_address()),
+        tcp_address: reached_at(&config.public_address, sockets.tcp_address()),
+        ring_limit: Duration::from_millis(config.ring_ms),
+        ..Settings::new(&config.domain, "")
+    }
+}
+
+/// `host:port` under which trunks reach a socket: the configured host, or the address it is bound to.
+fn reached_at(public_address: &str, bound: Option<SocketAddr>) -> String {
+    match bound {
+        None => public_address.to_owned(),
+        Some(bound) if public_address.is_empty() => bound.to_string(),
+        Some(bound) => format!("{public_address}:{}", bound.port()),
+    }
+}

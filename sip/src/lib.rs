@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod dialog;
 pub mod digest;
+pub mod extension;
 pub mod message;
 pub mod switchboard;
 pub mod transaction;

@@ -1,3 +1,7 @@
-//! `callfield-phone`: a headless phone for the demo, the tests and anybody who wants to try.
+//! `callfield-phone`: a phone without a screen.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    callfield_mobile_core::headless::main()
+}

@@ -1,21 +1,12 @@
 //! What other parts ask of the SIP edge.
 
 use bytes::Bytes;
-use callfield_domain::{CallId, DeviceId, TenantId, UserId};
+use callfield_domain::CallId;
 use tokio::sync::{mpsc, oneshot};
 
-use super::wake_port::WakeReport;
+pub use callfield_sip::switchboard::{DeviceIdentity, WokenCallState};
 
-/// A device whose token was checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeviceIdentity {
-    /// Its company.
-    pub tenant: TenantId,
-    /// Its user.
-    pub user: UserId,
-    /// The installation.
-    pub device: DeviceId,
-}
+use super::wake_port::WakeReport;
 
 /// Something the edge is told or asked.
 #[derive(Debug)]
@@ -40,20 +31,4 @@ pub enum EdgeCommand {
     },
     /// What became of a wake push.
     WakeReported(WakeReport),
-}
-
-/// How a call stands for a device that was woken for it; its API words are the snake_case forms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WokenCallState {
-    /// Still parked or ringing: connect and register.
-    Ringing,
-    /// The caller gave up.
-    Cancelled,
-    /// Another device answered.
-    AnsweredElsewhere,
-    /// It ended some other way.
-    Over,
-    /// This server never had such a call for this device.
-    Unknown,
 }

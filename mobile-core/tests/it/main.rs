@@ -1,0 +1,9 @@
+//! The phone's core as an app uses it, against an office that speaks HTTP and the real sync rules in this process.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must say where it stopped")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test waits for one event among all")]
+
+mod calls;
+mod office;
+mod offline;
+mod phone;

@@ -1,0 +1,170 @@
+//! Judged changes into the database, in one transaction.
+
+use std::collections::BTreeMap;
+
+use callfield_domain::{DeviceId, Milestone, PhoneNumber, TimelineEvent, Timestamp, UserId};
+use callfield_sync::ingest::{self, Context, Ingested, Outcome, Refused, Stored};
+use callfield_sync::protocol::Push;
+use callfield_sync::schema::RecordType;
+use serde_json::Value;
+
+use super::{Party, RecordsError};
+use crate::app::App;
+use crate::db::{self, Doc, FeedEntry, IndexedNumber, NewChange, RefusedChange, Scoped};
+
+/// Judges pushed changes and stores what was taken; refused bytes are kept aside. On disk when it returns.
+///
+/// # Errors
+/// [`RecordsError::Db`] or [`RecordsError::BrokeOff`]; then nothing is stored. A refused change is no error: it is a
+/// verdict.
+pub async fn ingest(app: &App, party: &Party, pushes: Vec<Push>) -> Result<Ingested, RecordsError> {
+    let mut rows = app.db.write(party.tenant).await?;
+    let mut stored = BTreeMap::new();
+    for id in ingest::touched(&pushes) {
+        if let Some(found) = stored_record(rows.doc(id).await?) {
+            stored.insert(id, found);
+        }
+    }
+    let context = Context {
+        device: party.key,
+        user: party.user,
+        role: party.role,
+        now: app.now(),
+        last_contact: None,
+        server: app.server_actor,
+    };
+    let judging = tokio::task::spawn_blocking(move || ingest::ingest(&stored, &pushes, &context));
+    let ingested = judging.await.map_err(|_| RecordsError::BrokeOff)?;
+    if ingested.records.is_empty() && ingested.refused.is_empty() {
+        return Ok(ingested);
+    }
+    let now = app.now();
+    store(&mut rows, &ingested.records, party.device, now).await?;
+    for refused in &ingested.refused {
+        rows.set_aside(&set_aside(refused, party.device, now)).await?;
+    }
+    rows.commit().await?;
+    metrics::counter!("callfield_changes_refused_total").increment(ingested.refused.len() as u64);
+    Ok(ingested)
+}
+
+/// A stored document as the pure crate takes it; `None` also for a type this build does not know.
+pub(super) fn stored_record(doc: Option<Doc>) -> Option<Stored> {
+    let doc = doc?;
+    let record_type = doc.record_type.parse().ok()?;
+    Some(Stored { record_type, epoch: doc.epoch, snapshot: doc.snapshot })
+}
+
+/// Stores new states of records. The feed's numbers are taken under the company's lock, so commit order is seq order.
+pub(super) async fn store(
+    rows: &mut Scoped,
+    outcomes: &[Outcome],
+    device: Option<DeviceId>,
+    now: Timestamp,
+) -> db::Result<()> {
+    let numbers_needed: usize = outcomes.iter().map(numbers_of).sum();
+    if numbers_needed == 0 {
+        return Ok(());
+    }
+    let count = i64::try_from(numbers_needed).unwrap_or(i64::MAX);
+    let mut seq = rows.take_seq(count).await? - count;
+    let country = rows.tenant_row().await?.map(|tenant| tenant.country).unwrap_or_default();
+    for outcome in outcomes {
+        let first = seq + 1;
+        seq += i64::try_from(numbers_of(outcome)).unwrap_or(0);
+        rows.put_doc(&doc(outcome, seq, now)).await?;
+        for (change, seq) in outcome.changes.iter().zip(first..) {
+            rows.append_change(&NewChange {
+                doc: outcome.id,
+                hash: change.hash.as_bytes().to_vec(),
+                seq,
+                epoch: outcome.epoch,
+                actor: change.actor.as_bytes().to_vec(),
+                author: change.author,
+                // Counter-changes are the server's own.
+                device: device.filter(|_| change.txn.is_some()),
+                txn: change.txn.map(callfield_sync::protocol::TxnId::uuid),
+                claimed_at: change.claimed_at,
+                received_at: now,
+                bytes: change.bytes.clone(),
+            })
+            .await?;
+        }
+        place(rows, outcome, seq).await?;
+        rows.index_numbers(outcome.id, &numbers(outcome, &country)).await?;
+        note_log(rows, outcome, device, now).await?;
+    }
+    Ok(())
+}
+
+/// A change each, and one for a state without changes of its own.
+fn numbers_of(outcome: &Outcome) -> usize {
+    outcome.changes.len().max(1)
+}
+
+fn doc(outcome: &Outcome, last_seq: i64, now: Timestamp) -> Doc {
+    let owner = ["owner_id", "user_id"].iter().find_map(|field| outcome.projection[field].as_str());
+    Doc {
+        id: outcome.id,
+        record_type: outcome.record_type.as_str().to_owned(),
+        owner: owner.and_then(|owner| owner.parse::<UserId>().ok()),
+        epoch: outcome.epoch,
+        snapshot: outcome.snapshot.clone(),
+        heads: outcome.heads.to_bytes(),
+        projection: outcome.projection.clone(),
+        last_seq,
+        created_at: now,
+    }
+}
+
+async fn place(rows: &mut Scoped, outcome: &Outcome, seq: i64) -> db::Result<()> {
+    let entry = |is_held| FeedEntry { doc: outcome.id, seq, is_held };
+    for scope in rows.scopes_of(outcome.id).await? {
+        if !outcome.scopes.contains(&scope) {
+            rows.put_scope(&scope, entry(false)).await?;
+        }
+    }
+    for scope in &outcome.scopes {
+        rows.put_scope(scope, entry(true)).await?;
+    }
+    Ok(())
+}
+
+/// The numbers that caller ID finds a record by; a deleted record has none.
+fn numbers(outcome: &Outcome, country: &str) -> Vec<IndexedNumber> {
+    let Some(phones) = outcome.projection["phones"].as_object().filter(|_| outcome.deleted_at.is_none()) else {
+        return Vec::new();
+    };
+    let indexed = phones.iter().enumerate().filter_map(|(position, (key, parts))| {
+        let typed = parts["raw"].as_str().unwrap_or(key);
+        let number = PhoneNumber::parse(typed, country);
+        let number = if number.e164.is_some() { number } else { PhoneNumber::parse(key, country) };
+        Some(IndexedNumber {
+            e164: number.e164?,
+            field: format!("phones/{key}"),
+            extension: parts["ext"].as_str().map(str::to_owned).or(number.extension),
+            rank: if parts["primary"] == Value::Bool(true) { 0 } else { i64::try_from(position).unwrap_or(0) + 1 },
+        })
+    });
+    indexed.collect()
+}
+
+/// The log of a call that came in by sync is the last step of the call's timeline.
+async fn note_log(rows: &mut Scoped, outcome: &Outcome, device: Option<DeviceId>, now: Timestamp) -> db::Result<()> {
+    let is_logged = outcome.record_type == RecordType::Call && outcome.changed.iter().any(|path| path == "logged_at");
+    let call = outcome.projection["call_id"].as_str().and_then(|call| call.parse().ok());
+    let (true, Some(call), Some(device)) = (is_logged, call, device) else { return Ok(()) };
+    let event = TimelineEvent { at: now, milestone: Milestone::Synced, device: Some(device), detail: None };
+    rows.append_events(call, &[event]).await
+}
+
+fn set_aside(refused: &Refused, device: Option<DeviceId>, now: Timestamp) -> RefusedChange {
+    RefusedChange {
+        hash: refused.hash.as_bytes().to_vec(),
+        doc: refused.doc,
+        device,
+        reason: refused.reason.as_str(),
+        received_at: now,
+        bytes: refused.bytes.clone(),
+    }
+}

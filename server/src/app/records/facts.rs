@@ -1,0 +1,84 @@
+//! The record of a call, made from the server's facts off the call's path.
+
+use std::time::Duration;
+
+use callfield_domain::{CallFacts, RecordId, TenantId, Timestamp};
+use callfield_sync::Author;
+use callfield_sync::ingest;
+use callfield_sync::record::Edit;
+use callfield_sync::schema::RecordType;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::RecordsError;
+use super::commit::{store, stored_record};
+use crate::app::App;
+
+/// How many calls one transaction takes.
+const BATCH: i64 = 50;
+/// How often the task looks; whoever needs a record at once asks for it himself.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Makes the records of every call that has ended, until there is none left without.
+///
+/// # Errors
+/// A failure of the store; the calls are tried again the next time.
+pub async fn make_call_records(app: &App, tenant: TenantId) -> Result<(), RecordsError> {
+    while !app.db.read(tenant).await?.calls_without_record(1).await?.is_empty() {
+        make_batch(app, tenant).await?;
+    }
+    Ok(())
+}
+
+/// Goes round all companies until `stop`.
+pub async fn keep_making_call_records(app: App, stop: CancellationToken) {
+    let mut every = tokio::time::interval(EVERY);
+    while stop.run_until_cancelled(every.tick()).await.is_some() {
+        if let Err(error) = make_all(&app).await {
+            tracing::error!(%error, "records of calls were not made");
+        }
+    }
+}
+
+async fn make_all(app: &App) -> Result<(), RecordsError> {
+    for tenant in app.db.look_up().await?.tenants().await? {
+        make_call_records(app, tenant).await?;
+    }
+    Ok(())
+}
+
+async fn make_batch(app: &App, tenant: TenantId) -> Result<(), RecordsError> {
+    let mut rows = app.db.write(tenant).await?;
+    let now = app.now();
+    for call in rows.calls_without_record(BATCH).await? {
+        let id = RecordId::of_call(tenant, call.facts.id);
+        let stored = stored_record(rows.doc(id).await?);
+        let by = Edit { actor: app.server_actor, author: Author::Server, claimed_at: now };
+        match ingest::write(id, RecordType::Call, stored.as_ref(), &by, &patch(&call.facts)) {
+            Ok(Some(outcome)) => store(&mut rows, &[outcome], None, now).await?,
+            Ok(None) => {}
+            // One call that cannot be written must not hold up the others for ever.
+            Err(error) => tracing::error!(call = %call.facts.id, %error, "the record of a call cannot be made"),
+        }
+        rows.mark_record_made(call.facts.id, now).await?;
+    }
+    rows.commit().await?;
+    Ok(())
+}
+
+fn patch(facts: &CallFacts) -> Value {
+    json!({
+        "call_id": facts.id,
+        "direction": facts.direction,
+        "from": facts.from,
+        "to": facts.to,
+        "started_at": facts.started_at,
+        "answered_at": facts.answered_at.map(Timestamp::as_millis),
+        "ended_at": facts.ended_at.map(Timestamp::as_millis),
+        "outcome": facts.outcome,
+        "user_id": facts.user,
+        "device_id": facts.device,
+        "ring_ms": facts.ring_ms(),
+        "talk_ms": facts.talk_ms(),
+    })
+}

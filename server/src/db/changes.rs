@@ -1,0 +1,123 @@
+//! The changes that made records, for the feed and for who wrote what; and those that were refused.
+
+use callfield_domain::{DeviceId, RecordId, Timestamp, UserId};
+use uuid::Uuid;
+
+use super::{Result, Scoped, on, statements};
+
+/// A change that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewChange {
+    /// Its record.
+    pub doc: RecordId,
+    /// Its name, 32 bytes.
+    pub hash: Vec<u8>,
+    /// Its place in the company's feed.
+    pub seq: i64,
+    /// The record's epoch.
+    pub epoch: u32,
+    /// The device's life that wrote it, 16 bytes.
+    pub actor: Vec<u8>,
+    /// The user who wrote it.
+    pub author: Option<UserId>,
+    /// The device that sent it.
+    pub device: Option<DeviceId>,
+    /// The transaction it came with.
+    pub txn: Option<Uuid>,
+    /// When it was made, by the writer's clock.
+    pub claimed_at: Timestamp,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// The change.
+    pub bytes: Vec<u8>,
+}
+
+/// A change that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedChange {
+    /// Its name, 32 bytes.
+    pub hash: Vec<u8>,
+    /// The record it was sent for.
+    pub doc: RecordId,
+    /// The device that sent it.
+    pub device: Option<DeviceId>,
+    /// Why it was refused.
+    pub reason: &'static str,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// The bytes as they came.
+    pub bytes: Vec<u8>,
+}
+
+statements! {
+    APPEND = "INSERT INTO changes (tenant_id, doc_id, hash, seq, epoch, actor, author, device_id, txn, claimed_at,
+            received_at, bytes)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        ON CONFLICT (tenant_id, doc_id, hash) DO NOTHING";
+    AFTER = "SELECT bytes FROM changes WHERE tenant_id = $1 AND doc_id = $2 AND epoch = $3 AND seq > $4
+        ORDER BY seq LIMIT $5";
+    DEVICE_OF = "SELECT device_id FROM changes WHERE tenant_id = $1 AND doc_id = $2 AND hash = $3";
+    SET_ASIDE = "INSERT INTO quarantine (tenant_id, hash, doc_id, device_id, reason, received_at, bytes)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (tenant_id, hash, doc_id) DO NOTHING";
+}
+
+impl Scoped {
+    /// Stores a change; one that is known stays as it is.
+    pub async fn append_change(&mut self, change: &NewChange) -> Result<()> {
+        let tenant = self.tenant.uuid();
+        on!(self.tx, connection => sqlx::query(APPEND)
+            .bind(tenant)
+            .bind(change.doc.uuid())
+            .bind(&change.hash)
+            .bind(change.seq)
+            .bind(i64::from(change.epoch))
+            .bind(&change.actor)
+            .bind(change.author.map(UserId::uuid))
+            .bind(change.device.map(DeviceId::uuid))
+            .bind(change.txn)
+            .bind(change.claimed_at.as_millis())
+            .bind(change.received_at.as_millis())
+            .bind(&change.bytes)
+            .execute(connection).await.map(drop))?;
+        Ok(())
+    }
+
+    /// The changes of a record after `seq`, in order, `limit` at most.
+    pub async fn changes_after(&mut self, doc: RecordId, epoch: u32, seq: i64, limit: i64) -> Result<Vec<Vec<u8>>> {
+        let tenant = self.tenant.uuid();
+        Ok(on!(self.tx, connection => sqlx::query_scalar(AFTER)
+            .bind(tenant)
+            .bind(doc.uuid())
+            .bind(i64::from(epoch))
+            .bind(seq)
+            .bind(limit)
+            .fetch_all(connection).await)?)
+    }
+
+    /// The device that sent a change.
+    pub async fn device_of_change(&mut self, doc: RecordId, hash: &[u8]) -> Result<Option<DeviceId>> {
+        let tenant = self.tenant.uuid();
+        let device: Option<Option<Uuid>> = on!(self.tx, connection => sqlx::query_scalar(DEVICE_OF)
+            .bind(tenant)
+            .bind(doc.uuid())
+            .bind(hash)
+            .fetch_optional(connection).await)?;
+        Ok(device.flatten().map(DeviceId::from_uuid))
+    }
+
+    /// Keeps the bytes of a refused change, so that nothing a person typed is lost.
+    pub async fn set_aside(&mut self, change: &RefusedChange) -> Result<()> {
+        let tenant = self.tenant.uuid();
+        on!(self.tx, connection => sqlx::query(SET_ASIDE)
+            .bind(tenant)
+            .bind(&change.hash)
+            .bind(change.doc.uuid())
+            .bind(change.device.map(DeviceId::uuid))
+            .bind(change.reason)
+            .bind(change.received_at.as_millis())
+            .bind(&change.bytes)
+            .execute(connection).await.map(drop))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! Which scope holds which record, and when that last changed: the feed.
+
+use callfield_domain::RecordId;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Result, Scoped, on, statements};
+
+/// The scope holds the record.
+const HELD: &str = "held";
+/// The record left the scope.
+const LEFT: &str = "left";
+
+/// A record in the feed of a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedEntry {
+    /// The record.
+    pub doc: RecordId,
+    /// Its place.
+    pub seq: i64,
+    /// Whether the scope still holds it.
+    pub is_held: bool,
+}
+
+/// What a scope's checksum is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldDoc {
+    /// The record.
+    pub doc: RecordId,
+    /// Its epoch.
+    pub epoch: u32,
+    /// Its heads, 32 bytes each.
+    pub heads: Vec<u8>,
+}
+
+#[derive(FromRow)]
+struct FeedRow {
+    doc_id: Uuid,
+    seq: i64,
+    state: String,
+}
+
+#[derive(FromRow)]
+struct HeldRow {
+    id: Uuid,
+    epoch: i64,
+    heads: Vec<u8>,
+}
+
+statements! {
+    PUT = "INSERT INTO doc_scopes (tenant_id, scope, doc_id, seq, state) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (tenant_id, scope, doc_id) DO UPDATE SET seq = excluded.seq, state = excluded.state";
+    OF_DOC = "SELECT scope FROM doc_scopes WHERE tenant_id = $1 AND doc_id = $2 AND state = $3 ORDER BY scope";
+    FEED = "SELECT doc_id, seq, state FROM doc_scopes WHERE tenant_id = $1 AND scope = $2 AND seq > $3
+        ORDER BY seq LIMIT $4";
+    HELD_DOCS = "SELECT docs.id AS id, docs.epoch AS epoch, docs.heads AS heads
+        FROM doc_scopes JOIN docs ON docs.tenant_id = doc_scopes.tenant_id AND docs.id = doc_scopes.doc_id
+        WHERE doc_scopes.tenant_id = $1 AND doc_scopes.scope = $2 AND doc_scopes.state = $3 ORDER BY docs.id";
+}
+
+impl Scoped {
+    /// Notes at `seq` that a scope holds a record, or that the record left it.
+    pub async fn put_scope(&mut self, scope: &str, entry: FeedEntry) -> Result<()> {
+        let tenant = self.tenant.uuid();
+        on!(self.tx, connection => sqlx::query(PUT)
+            .bind(tenant)
+            .bind(scope)
+            .bind(entry.doc.uuid())
+            .bind(entry.seq)
+            .bind(if entry.is_held { HELD } else { LEFT })
+            .execute(connection).await.map(drop))?;
+        Ok(())
+    }
+
+    /// The scopes that hold a record.
+    pub async fn scopes_of(&mut self, doc: RecordId) -> Result<Vec<String>> {
+        let tenant = self.tenant.uuid();
+        Ok(on!(self.tx, connection => sqlx::query_scalar(OF_DOC)
+            .bind(tenant)
+            .bind(doc.uuid())
+            .bind(HELD)
+            .fetch_all(connection).await)?)
+    }
+
+    /// What happened in a scope after `seq`, each record once, `limit` at most.
+    pub async fn feed(&mut self, scope: &str, seq: i64, limit: i64) -> Result<Vec<FeedEntry>> {
+        let tenant = self.tenant.uuid();
+        let rows: Vec<FeedRow> = on!(self.tx, connection => sqlx::query_as(FEED)
+            .bind(tenant)
+            .bind(scope)
+            .bind(seq)
+            .bind(limit)
+            .fetch_all(connection).await)?;
+        let entry =
+            |row: FeedRow| FeedEntry { doc: RecordId::from_uuid(row.doc_id), seq: row.seq, is_held: row.state == HELD };
+        Ok(rows.into_iter().map(entry).collect())
+    }
+
+    /// Every record that a scope holds.
+    pub async fn held_docs(&mut self, scope: &str) -> Result<Vec<HeldDoc>> {
+        let tenant = self.tenant.uuid();
+        let rows: Vec<HeldRow> = on!(self.tx, connection => sqlx::query_as(HELD_DOCS)
+            .bind(tenant)
+            .bind(scope)
+            .bind(HELD)
+            .fetch_all(connection).await)?;
+        let held = |row: HeldRow| HeldDoc {
+            doc: RecordId::from_uuid(row.id),
+            epoch: u32::try_from(row.epoch).unwrap_or(u32::MAX),
+            heads: row.heads,
+        };
+        Ok(rows.into_iter().map(held).collect())
+    }
+}

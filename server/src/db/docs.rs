@@ -1,0 +1,139 @@
+//! Records: one row a document, with the projection of its current values.
+
+use callfield_domain::{RecordId, Timestamp, UserId};
+use serde_json::Value;
+use sqlx::FromRow;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Result, Scoped, on, statements};
+
+/// A record as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Doc {
+    /// Its id.
+    pub id: RecordId,
+    /// The name of its type.
+    pub record_type: String,
+    /// Whose record it is.
+    pub owner: Option<UserId>,
+    /// How often it was rebuilt.
+    pub epoch: u32,
+    /// The whole document.
+    pub snapshot: Vec<u8>,
+    /// The names of its latest changes, 32 bytes each, sorted.
+    pub heads: Vec<u8>,
+    /// Its current values.
+    pub projection: Value,
+    /// Its place in the company's feed.
+    pub last_seq: i64,
+    /// When it came to the server; a later write leaves it.
+    pub created_at: Timestamp,
+}
+
+/// Which records of a type, in the order of their ids.
+#[derive(Debug, Clone, Copy)]
+pub struct DocPage<'a> {
+    /// The type.
+    pub record_type: &'a str,
+    /// Only records after this one.
+    pub after: Option<RecordId>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+#[derive(FromRow)]
+pub(super) struct Row {
+    id: Uuid,
+    r#type: String,
+    owner: Option<Uuid>,
+    epoch: i64,
+    snapshot: Vec<u8>,
+    heads: Vec<u8>,
+    projection: Json<Value>,
+    last_seq: i64,
+    created_at: i64,
+}
+
+statements! {
+    PUT = "INSERT INTO docs (tenant_id, id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT (tenant_id, id) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch,
+            snapshot = excluded.snapshot, heads = excluded.heads, projection = excluded.projection,
+            last_seq = excluded.last_seq";
+    ONE = "SELECT id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at
+        FROM docs WHERE tenant_id = $1 AND id = $2";
+    OF_TYPE = "SELECT id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at
+        FROM docs WHERE tenant_id = $1 AND type = $2 AND id > $3 ORDER BY id LIMIT $4";
+    PROJECTION = "SELECT projection FROM docs WHERE tenant_id = $1 AND id = $2";
+}
+
+impl Scoped {
+    /// Stores a record: a new one, or newer bytes of a known one.
+    pub async fn put_doc(&mut self, doc: &Doc) -> Result<()> {
+        let tenant = self.tenant.uuid();
+        on!(self.tx, connection => sqlx::query(PUT)
+            .bind(tenant)
+            .bind(doc.id.uuid())
+            .bind(&doc.record_type)
+            .bind(doc.owner.map(UserId::uuid))
+            .bind(i64::from(doc.epoch))
+            .bind(&doc.snapshot)
+            .bind(&doc.heads)
+            .bind(Json(&doc.projection))
+            .bind(doc.last_seq)
+            .bind(doc.created_at.as_millis())
+            .execute(connection).await.map(drop))?;
+        Ok(())
+    }
+
+    /// One record.
+    pub async fn doc(&mut self, id: RecordId) -> Result<Option<Doc>> {
+        let tenant = self.tenant.uuid();
+        let row: Option<Row> = on!(self.tx, connection => sqlx::query_as(ONE)
+            .bind(tenant)
+            .bind(id.uuid())
+            .fetch_optional(connection).await)?;
+        Ok(row.map(Doc::from))
+    }
+
+    /// A page of the records of a type.
+    pub async fn docs(&mut self, page: DocPage<'_>) -> Result<Vec<Doc>> {
+        let tenant = self.tenant.uuid();
+        let after = page.after.map_or(Uuid::nil(), RecordId::uuid);
+        let rows: Vec<Row> = on!(self.tx, connection => sqlx::query_as(OF_TYPE)
+            .bind(tenant)
+            .bind(page.record_type)
+            .bind(after)
+            .bind(page.limit)
+            .fetch_all(connection).await)?;
+        Ok(rows.into_iter().map(Doc::from).collect())
+    }
+
+    /// The current values of a record.
+    pub async fn projection(&mut self, record: RecordId) -> Result<Option<Value>> {
+        let tenant = self.tenant.uuid();
+        let projection: Option<Json<Value>> = on!(self.tx, connection => sqlx::query_scalar(PROJECTION)
+            .bind(tenant)
+            .bind(record.uuid())
+            .fetch_optional(connection).await)?;
+        Ok(projection.map(|Json(value)| value))
+    }
+}
+
+impl From<Row> for Doc {
+    fn from(row: Row) -> Self {
+        Self {
+            id: RecordId::from_uuid(row.id),
+            record_type: row.r#type,
+            owner: row.owner.map(UserId::from_uuid),
+            // Written from a u32.
+            epoch: u32::try_from(row.epoch).unwrap_or(u32::MAX),
+            snapshot: row.snapshot,
+            heads: row.heads,
+            projection: row.projection.0,
+            last_seq: row.last_seq,
+            created_at: Timestamp::from_millis(row.created_at),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! People with a login.
+
+use callfield_domain::{Timestamp, UserId};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::{Result, Scoped, on, statements};
+
+/// A person of a company.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The person's id.
+    pub id: UserId,
+    /// The name as the person writes it.
+    pub name: String,
+    /// When the login was made.
+    pub created_at: Timestamp,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: Uuid,
+    name: String,
+    created_at: i64,
+}
+
+statements! {
+    INSERT = "INSERT INTO users (tenant_id, id, name, created_at) VALUES ($1, $2, $3, $4)";
+    ONE = "SELECT id, name, created_at FROM users WHERE tenant_id = $1 AND id = $2";
+}
+
+impl Scoped {
+    /// Adds a person.
+    pub async fn insert_user(&mut self, user: &User) -> Result<()> {
+        let tenant = self.tenant.uuid();
+        on!(self.tx, connection => sqlx::query(INSERT)
+            .bind(tenant)
+            .bind(user.id.uuid())
+            .bind(&user.name)
+            .bind(user.created_at.as_millis())
+            .execute(connection).await.map(drop))?;
+        Ok(())
+    }
+
+    /// One person.
+    pub async fn user(&mut self, id: UserId) -> Result<Option<User>> {
+        let tenant = self.tenant.uuid();
+        let row: Option<Row> = on!(self.tx, connection => sqlx::query_as(ONE)
+            .bind(tenant)
+            .bind(id.uuid())
+            .fetch_optional(connection).await)?;
+        Ok(row.map(|row| User {
+            id: UserId::from_uuid(row.id),
+            name: row.name,
+            created_at: Timestamp::from_millis(row.created_at),
+        }))
+    }
+}

@@ -1,0 +1,101 @@
+//! Devices: their list, and where their pushes go.
+
+use axum::Json;
+use axum::extract::State;
+use callfield_domain::{DeviceId, Timestamp, UserId};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::input::Body;
+use crate::app::App;
+use crate::app::auth::{AdminAuth, DeviceAuth};
+use crate::app::error::{ApiError, ApiResult};
+use crate::db::{Device, PushEnvironment, PushService, PushTarget};
+
+/// Where a device asks to be woken.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPush {
+    service: PushService,
+    token: String,
+    #[serde(default)]
+    environment: PushEnvironment,
+}
+
+impl NewPush {
+    pub(super) fn checked(self) -> ApiResult<PushTarget> {
+        let is_plausible = (1..=4096).contains(&self.token.len()) && self.token.bytes().all(|b| b.is_ascii_graphic());
+        if !is_plausible {
+            return Err(ApiError::invalid("`push.token` must have 1 to 4096 visible ASCII characters."));
+        }
+        Ok(PushTarget { service: self.service, token: self.token, environment: self.environment })
+    }
+}
+
+/// `PUT /v1/device/push`: replaces the push token of the asking installation.
+pub(super) async fn replace_push(
+    State(app): State<App>,
+    DeviceAuth(identity): DeviceAuth,
+    Body(push): Body<NewPush>,
+) -> ApiResult<StatusCode> {
+    let push = push.checked()?;
+    let mut db = app.db.write(identity.tenant).await?;
+    db.replace_push(identity.device, Some(&push)).await?;
+    db.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The answer of `GET /v1/devices`.
+#[derive(Debug, Serialize)]
+pub(super) struct DeviceList {
+    devices: Vec<DeviceView>,
+}
+
+#[derive(Debug, Serialize)]
+struct DeviceView {
+    id: DeviceId,
+    user: UserId,
+    platform: String,
+    name: String,
+    app_version: String,
+    os_version: String,
+    enrolled_at: Timestamp,
+    push: Option<PushView>,
+}
+
+/// How a device can be woken; its token is a secret and stays here.
+#[derive(Debug, Serialize)]
+struct PushView {
+    service: PushService,
+    environment: PushEnvironment,
+    invalid_since: Option<Timestamp>,
+    invalid_reason: Option<String>,
+}
+
+/// `GET /v1/devices`: the company's devices.
+pub(super) async fn list(State(app): State<App>, AdminAuth(tenant): AdminAuth) -> ApiResult<Json<DeviceList>> {
+    let devices = app.db.read(tenant).await?.devices().await?;
+    Ok(Json(DeviceList { devices: devices.into_iter().map(DeviceView::from).collect() }))
+}
+
+impl From<Device> for DeviceView {
+    fn from(device: Device) -> Self {
+        let (invalid_since, invalid_reason) = device.push_invalid.unzip();
+        let push = device.push.map(|push| PushView {
+            service: push.service,
+            environment: push.environment,
+            invalid_since,
+            invalid_reason,
+        });
+        Self {
+            id: device.id,
+            user: device.user,
+            platform: device.platform,
+            name: device.name,
+            app_version: device.app_version,
+            os_version: device.os_version,
+            enrolled_at: device.enrolled_at,
+            push,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Sends one push to one token.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+use serde_json::Value;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::provider_token::ProviderTokens;
+use super::{ApnsError, ApnsSettings, Reason};
+use crate::app::clock::Clock;
+use crate::db::PushEnvironment;
+use crate::push::connection::{Answer, Connection, FirstRequest, TransportError};
+
+/// A VoIP push.
+pub struct ApnsPush<'a> {
+    /// The device's token, as hex.
+    pub token: &'a str,
+    /// Which of Apple's two worlds the token belongs to.
+    pub environment: PushEnvironment,
+    /// The push's own id, the same each time it is sent.
+    pub id: Uuid,
+    /// The whole JSON body.
+    pub payload: &'a Value,
+}
+
+/// A client of APNs; one connection for each of Apple's worlds that is configured.
+pub struct ApnsClient {
+    production: Connection,
+    sandbox: Option<Connection>,
+    tokens: ProviderTokens,
+    voip_topic: String,
+    clock: Clock,
+}
+
+impl ApnsClient {
+    /// A client with these settings; nothing is connected yet.
+    pub fn new(settings: ApnsSettings, clock: Clock) -> Self {
+        let connect = |url| Connection::new(url, Arc::clone(&settings.tls), FirstRequest::Alone);
+        Self {
+            production: connect(settings.url),
+            sandbox: settings.sandbox_url.map(connect),
+            tokens: ProviderTokens::new(settings.key, settings.key_id, settings.team_id),
+            voip_topic: format!("{}.voip", settings.bundle_id),
+            clock,
+        }
+    }
+
+    /// Opens the connection to production.
+    ///
+    /// # Errors
+    /// [`TransportError`] when Apple cannot be reached.
+    pub async fn warm(&self) -> Result<(), TransportError> {
+        self.production.warm().await
+    }
+
+    /// Sends a push and gives Apple's id of it; `written` is notified when it was handed to the connection. A token
+    /// that is unknown in its own world is tried once in the other.
+    ///
+    /// # Errors
+    /// [`ApnsError`] says why it was not accepted.
+    pub async fn send(&self, push: &ApnsPush<'_>, written: &Arc<Notify>) -> Result<String, ApnsError> {
+        let (own, other) = match (push.environment, &self.sandbox) {
+            (PushEnvironment::Sandbox, Some(sandbox)) => (sandbox, Some(&self.production)),
+            (PushEnvironment::Production, Some(sandbox)) => (&self.production, Some(sandbox)),
+            (_, None) => (&self.production, None),
+        };
+        let refusal = match self.send_over(own, push, written).await {
+            Err(refusal) if refusal.reason() == Some(&Reason::BadDeviceToken) => refusal,
+            outcome => return outcome,
+        };
+        let Some(other) = other else { return Err(refusal) };
+        match self.send_over(other, push, written).await {
+            Ok(id) => {
+                tracing::warn!("a push token belongs to the other APNs environment than its device said");
+                Ok(id)
+            }
+            Err(_) => Err(refusal),
+        }
+    }
+
+    async fn send_over(
+        &self,
+        connection: &Connection,
+        push: &ApnsPush<'_>,
+        written: &Arc<Notify>,
+    ) -> Result<String, ApnsError> {
+        let authorization = self.tokens.authorization(self.clock.now()).map_err(|_| ApnsError::Unsendable)?;
+        let refusal = match self.send_as(connection, push, &authorization, written).await {
+            Err(refusal) if refusal.reason() == Some(&Reason::ExpiredProviderToken) => refusal,
+            outcome => return outcome,
+        };
+        let renewed = self.tokens.after_refusal(self.clock.now()).map_err(|_| ApnsError::Unsendable)?;
+        if renewed == authorization {
+            return Err(refusal);
+        }
+        self.send_as(connection, push, &renewed, written).await
+    }
+
+    async fn send_as(
+        &self,
+        connection: &Connection,
+        push: &ApnsPush<'_>,
+        authorization: &str,
+        written: &Arc<Notify>,
+    ) -> Result<String, ApnsError> {
+        if push.token.is_empty() || !push.token.bytes().all(|c| c.is_ascii_hexdigit()) {
+            return Err(ApnsError::Unsendable);
+        }
+        let base = connection.url().to_string();
+        let request = Request::post(format!("{}/3/device/{}", base.trim_end_matches('/'), push.token))
+            .header("authorization", authorization)
+            .header("apns-id", push.id.hyphenated().to_string())
+            .header("apns-topic", &self.voip_topic)
+            .header("apns-push-type", "voip")
+            .header("apns-priority", "10")
+            // A call that cannot be delivered at once is over when it could be.
+            .header("apns-expiration", "0")
+            .body(Bytes::from(push.payload.to_string()))
+            .map_err(|_| ApnsError::Unsendable)?;
+        let answer = connection.request(&request, written).await?;
+        if answer.status == 200 { Ok(apns_id(&answer)) } else { Err(ApnsError::of(&answer, self.clock.now())) }
+    }
+}
+
+fn apns_id(answer: &Answer) -> String {
+    let id = answer.headers.get("apns-id").and_then(|id| id.to_str().ok());
+    id.unwrap_or_default().to_owned()
+}

@@ -1,0 +1,13 @@
+//! The server from outside: its HTTP API on both engines, and once through a real TLS port.
+
+mod access;
+mod calls;
+mod enrolment;
+mod office;
+mod refusals;
+mod tls;
+
+#[path = "../../src/db/testing.rs"]
+mod testing;
+
+use callfield_server::db;

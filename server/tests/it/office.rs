@@ -1,0 +1,172 @@
+//! An office: one company with an administrator, whose requests go through the whole router.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use callfield_domain::{DeviceId, Random, Seed, TenantId, Timestamp, UserId};
+use callfield_server::app::App;
+use callfield_server::app::clock::Clock;
+use callfield_server::app::edge_port::EdgeCommand;
+use callfield_server::app::token::Token;
+use callfield_server::app::wake_port::WakeRequest;
+use callfield_server::config::Config;
+use callfield_server::db::{AdminToken, Db, Tenant};
+use callfield_server::serve;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+/// When every story begins.
+pub(crate) const MORNING: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+pub(crate) struct Office {
+    pub(crate) app: App,
+    pub(crate) router: Router,
+    pub(crate) tenant: TenantId,
+    /// The administrator's token.
+    pub(crate) admin: String,
+    pub(crate) edge: mpsc::Receiver<EdgeCommand>,
+    pub(crate) _wakes: mpsc::Receiver<WakeRequest>,
+}
+
+/// An enrolled device.
+pub(crate) struct Phone {
+    pub(crate) id: DeviceId,
+    pub(crate) user: UserId,
+    pub(crate) token: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The code of an error answer, whose shape is checked.
+    pub(crate) fn error(&self) -> &str {
+        let error = self.body["error"].as_object().unwrap_or_else(|| panic!("no error: {self:?}"));
+        assert_eq!(error.len(), 2, "{self:?}");
+        assert!(error["detail"].as_str().is_some_and(|detail| detail.ends_with('.')), "{self:?}");
+        error["code"].as_str().unwrap()
+    }
+}
+
+impl Office {
+    pub(crate) async fn open(db: Db) -> Self {
+        let config = Config::from_toml("[sip]\ndomain = \"abc.example\"").unwrap();
+        let (edge_sender, edge) = mpsc::channel(16);
+        let (wake_sender, wakes) = mpsc::channel(16);
+        let clock = Clock::manual(MORNING);
+        let seed = Seed::from_number(7);
+        let app = App::new(Arc::new(config), db, clock, seed, edge_sender, wake_sender);
+        let (tenant, admin) = company(&app, "ABC").await;
+        Self { router: serve::router(&app), app, tenant, admin, edge, _wakes: wakes }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
+        self.send(request(Method::GET, path, token, Body::empty())).await
+    }
+
+    pub(crate) async fn post(&self, token: &str, path: &str, body: Value) -> Answer {
+        self.send(request(Method::POST, path, token, Body::from(body.to_string()))).await
+    }
+
+    pub(crate) async fn put(&self, token: &str, path: &str, body: Value) -> Answer {
+        self.send(request(Method::PUT, path, token, Body::from(body.to_string()))).await
+    }
+
+    /// A new person's id.
+    pub(crate) async fn user(&self, name: &str) -> String {
+        let answer = self.post(&self.admin, "/v1/users", json!({ "name": name })).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A fresh enrolment code of a person.
+    pub(crate) async fn code(&self, user: &str) -> String {
+        let answer = self.post(&self.admin, "/v1/enrolment-codes", json!({ "user": user })).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.body["code"].as_str().unwrap().to_owned()
+    }
+
+    /// A new device of a new person.
+    pub(crate) async fn phone(&self, name: &str) -> Phone {
+        let user = self.user(name).await;
+        self.phone_of(&user).await
+    }
+
+    /// A new device of a person.
+    pub(crate) async fn phone_of(&self, user: &str) -> Phone {
+        let code = self.code(user).await;
+        let id = DeviceId::new(self.app.now(), &mut self.app.random());
+        let answer = self.post("", "/v1/enrol", enrolment(&code, id)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        let token = answer.body["token"].as_str().unwrap().to_owned();
+        Phone { id, user: user.parse().unwrap(), token }
+    }
+}
+
+/// A company with an administrator, as `callfield admin` makes them.
+pub(crate) async fn company(app: &App, name: &str) -> (TenantId, String) {
+    let (id, token) = {
+        let mut random = app.random();
+        (TenantId::new(app.now(), &mut random), Token::for_admin(&mut random))
+    };
+    let tenant = Tenant {
+        id,
+        name: name.to_owned(),
+        country: "JP".to_owned(),
+        incarnation: Uuid::from_u128(1),
+        cursor_key: vec![7; 32],
+        next_seq: 0,
+        created_at: MORNING,
+    };
+    let hash = token.hash();
+    let admin = AdminToken { id: id.uuid(), name: "test", hash: hash.bytes(), created_at: MORNING };
+    let mut db = app.db.write(id).await.unwrap();
+    db.insert_tenant(&tenant).await.unwrap();
+    db.insert_admin_token(&admin).await.unwrap();
+    db.commit().await.unwrap();
+    (id, token.reveal())
+}
+
+pub(crate) fn enrolment(code: &str, device: DeviceId) -> Value {
+    let key = Random::new(Seed::from_number(device.uuid().as_u64_pair().1)).bytes::<32>();
+    json!({
+        "code": code,
+        "device": {
+            "install_id": device,
+            "platform": "android",
+            "name": "Pixel",
+            "app_version": "0.1.0",
+            "os_version": "15",
+            "public_key": URL_SAFE_NO_PAD.encode(key),
+            "push": { "service": "fcm", "token": "fcm-token-1", "environment": "production" },
+        },
+    })
+}
+
+pub(crate) fn request(method: Method, path: &str, token: &str, body: Body) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+    if !token.is_empty() {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    request.body(body).unwrap()
+}

@@ -1,0 +1,58 @@
+//! What an [`Agent`](super::Agent) is told.
+
+use bytes::Bytes;
+use callfield_domain::CallId;
+
+use crate::extension::WokenCallState;
+
+/// Something that happened to the phone or that its user did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The connection that [`Output::Connect`](super::Output::Connect) asked for is open.
+    Connected,
+    /// The connection could not be opened, or is gone.
+    Disconnected,
+    /// One frame came over the connection.
+    Received(Bytes),
+    /// Be registered: without a call from now on until [`Input::Sleep`] (the app is in the foreground), with a call as
+    /// long as that call lives (a push for it came).
+    ///
+    /// With a call, the agent asks for its state at once, and again if its INVITE does not come within 10 s.
+    Register {
+        /// The call a push woke the phone for.
+        call: Option<CallId>,
+    },
+    /// The app goes to the background: close the connection once no call needs it.
+    Sleep,
+    /// The phone has another network: the old connection is dead even if it does not know yet.
+    NetworkChanged,
+    /// The user answers. Kept until the INVITE is there if it is not yet.
+    Answer {
+        /// The call.
+        call: CallId,
+    },
+    /// Answers [`Output::AnswerWanted`](super::Output::AnswerWanted).
+    AnswerSdp {
+        /// The call.
+        call: CallId,
+        /// The SDP answer; `None` if none can be made: the call fails with 488.
+        sdp: Option<Bytes>,
+    },
+    /// The user declines. Kept until the INVITE is there if it is not yet.
+    Decline {
+        /// The call.
+        call: CallId,
+    },
+    /// The user ends a call, whatever its state.
+    HangUp {
+        /// The call.
+        call: CallId,
+    },
+    /// Answers [`Output::AskState`](super::Output::AskState); `None` if the question could not be put.
+    StateKnown {
+        /// The call.
+        call: CallId,
+        /// How it stands.
+        state: Option<WokenCallState>,
+    },
+}

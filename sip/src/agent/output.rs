@@ -1,0 +1,81 @@
+//! What an [`Agent`](super::Agent) wants done.
+
+use bytes::Bytes;
+use callfield_domain::{CallId, Timestamp};
+
+/// An effect, or news for the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Open a new connection (and drop any older one, without reporting it). The answer is `Connected` or `Disconnected`.
+    Connect,
+    /// Close the connection, or stop opening it; no `Disconnected` is expected.
+    Disconnect,
+    /// Send one frame over the connection.
+    Transmit(Bytes),
+    /// The edge knows this phone.
+    Registered {
+        /// Until when, unless refreshed (the agent refreshes by itself).
+        until: Timestamp,
+    },
+    /// The edge did not take the registration; the agent tries again.
+    RegistrationFailed {
+        /// The SIP status; `None` if no answer came or no connection could be opened.
+        status: Option<u16>,
+        /// When it tries again.
+        retry_at: Timestamp,
+    },
+    /// A call is here and rings. Once for each call, and only if [`Output::Ended`] was not said of it.
+    Incoming {
+        /// The call, the same id as in the push.
+        call: CallId,
+        /// The caller's number as the edge says it; empty when withheld.
+        from: String,
+        /// The caller's name as the edge knows it.
+        name: Option<String>,
+    },
+    /// The user answered and the INVITE is here: make the SDP answer. Answered by `AnswerSdp`.
+    AnswerWanted {
+        /// The call.
+        call: CallId,
+        /// The edge's SDP offer.
+        offer: Bytes,
+    },
+    /// The edge confirmed the answer: the two talk.
+    Established {
+        /// The call.
+        call: CallId,
+    },
+    /// Ask the server how this call stands (`GET /v1/calls/{id}/state`). Answered by `StateKnown`.
+    AskState {
+        /// The call.
+        call: CallId,
+    },
+    /// The call is over for this phone: end its call screen. Once for each call.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// Why.
+        reason: EndReason,
+    },
+}
+
+/// Why a call is over for this phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndReason {
+    /// Another device of the same user answered.
+    AnsweredElsewhere,
+    /// The caller gave up, or it rang long enough.
+    Cancelled,
+    /// It had ended before this phone was there.
+    Over,
+    /// The user declined.
+    Declined,
+    /// The user hung up.
+    HungUp,
+    /// The far end hung up.
+    RemoteHungUp,
+    /// The edge could not be reached, or did not send the call.
+    Unreachable,
+    /// Something broke: no common codec, no acknowledgement.
+    Failed,
+}

@@ -1,0 +1,152 @@
+//! Who is registered: one binding a device, matched by its instance and never by host and port.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use callfield_domain::{DeviceId, TenantId, Timestamp, UserId};
+
+use super::{ConnectionId, DeviceIdentity};
+
+/// A registered contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Binding {
+    pub(super) identity: DeviceIdentity,
+    pub(super) connection: ConnectionId,
+    /// The Contact URI as the device gave it.
+    pub(super) contact: String,
+    /// Call-ID and CSeq of the REGISTER: one that was overtaken by a later one changes nothing (RFC 3261 §10.3).
+    pub(super) version: (String, u32),
+    pub(super) expires_at: Timestamp,
+}
+
+/// What a registration changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// The device was not registered.
+    Fresh,
+    /// The device has another connection than before.
+    Moved { from: ConnectionId },
+    /// The device was registered over this connection already.
+    Refreshed,
+}
+
+/// Every registered contact.
+#[derive(Default)]
+pub(super) struct Bindings {
+    by_device: BTreeMap<DeviceId, Binding>,
+    by_user: BTreeMap<(TenantId, UserId), BTreeSet<DeviceId>>,
+    by_expiry: BTreeSet<(Timestamp, DeviceId)>,
+}
+
+impl Bindings {
+    /// Adds or replaces the binding of a device.
+    pub(super) fn bind(&mut self, binding: Binding) -> Bound {
+        let DeviceIdentity { tenant, user, device } = binding.identity;
+        let connection = binding.connection;
+        let old = self.unbind(device);
+        self.by_user.entry((tenant, user)).or_default().insert(device);
+        self.by_expiry.insert((binding.expires_at, device));
+        self.by_device.insert(device, binding);
+        match old {
+            None => Bound::Fresh,
+            Some(old) if old.connection == connection => Bound::Refreshed,
+            Some(old) => Bound::Moved { from: old.connection },
+        }
+    }
+
+    /// Removes the binding of a device.
+    pub(super) fn unbind(&mut self, device: DeviceId) -> Option<Binding> {
+        let binding = self.by_device.remove(&device)?;
+        self.by_expiry.remove(&(binding.expires_at, device));
+        let owner = (binding.identity.tenant, binding.identity.user);
+        if let Some(devices) = self.by_user.get_mut(&owner) {
+            devices.remove(&device);
+            if devices.is_empty() {
+                self.by_user.remove(&owner);
+            }
+        }
+        Some(binding)
+    }
+
+    /// The binding of a device.
+    pub(super) fn binding(&self, device: DeviceId) -> Option<&Binding> {
+        self.by_device.get(&device)
+    }
+
+    /// Whether a REGISTER of this version was overtaken by a later one.
+    pub(super) fn is_overtaken(&self, device: DeviceId, version: &(String, u32)) -> bool {
+        let binding = self.by_device.get(&device);
+        binding.is_some_and(|binding| binding.version.0 == version.0 && binding.version.1 > version.1)
+    }
+
+    /// How many devices are registered.
+    pub(super) fn len(&self) -> usize {
+        self.by_device.len()
+    }
+
+    /// The registered devices of a user.
+    pub(super) fn of_user(&self, tenant: TenantId, user: UserId) -> Vec<DeviceId> {
+        self.by_user.get(&(tenant, user)).into_iter().flatten().copied().collect()
+    }
+
+    /// Removes what has run out.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<DeviceId> {
+        let over: Vec<DeviceId> =
+            self.by_expiry.iter().take_while(|(at, _)| *at <= now).map(|(_, device)| *device).collect();
+        for device in &over {
+            self.unbind(*device);
+        }
+        over
+    }
+
+    /// When the next binding runs out.
+    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
+        self.by_expiry.first().map(|(at, _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use callfield_domain::{Random, Seed};
+
+    use super::*;
+
+    fn identity(number: u64) -> DeviceIdentity {
+        let mut random = Random::new(Seed::from_number(number));
+        DeviceIdentity {
+            tenant: TenantId::new(Timestamp::ZERO, &mut random),
+            user: UserId::new(Timestamp::ZERO, &mut random),
+            device: DeviceId::new(Timestamp::ZERO, &mut random),
+        }
+    }
+
+    fn binding(identity: DeviceIdentity, connection: u64, expires_at: i64) -> Binding {
+        Binding {
+            identity,
+            connection: ConnectionId(connection),
+            contact: "sip:x@y.invalid".to_owned(),
+            version: ("c".to_owned(), 1),
+            expires_at: Timestamp::from_millis(expires_at),
+        }
+    }
+
+    #[test]
+    fn a_device_on_another_connection_replaces_its_own_binding() {
+        let (mut bindings, phone) = (Bindings::default(), identity(1));
+        assert_eq!(bindings.bind(binding(phone, 1, 10)), Bound::Fresh);
+        assert_eq!(bindings.bind(binding(phone, 1, 20)), Bound::Refreshed);
+        assert_eq!(bindings.bind(binding(phone, 2, 30)), Bound::Moved { from: ConnectionId(1) });
+        assert_eq!(bindings.of_user(phone.tenant, phone.user), [phone.device]);
+        assert_eq!(bindings.next_expiry(), Some(Timestamp::from_millis(30)));
+    }
+
+    #[test]
+    fn a_binding_that_ran_out_is_gone_and_the_others_stay() {
+        let (mut bindings, phone, tablet) = (Bindings::default(), identity(1), identity(2));
+        bindings.bind(binding(phone, 1, 10));
+        bindings.bind(binding(tablet, 2, 20));
+        assert_eq!(bindings.expire(Timestamp::from_millis(10)), [phone.device]);
+        assert_eq!(bindings.binding(phone.device), None);
+        assert!(bindings.of_user(phone.tenant, phone.user).is_empty());
+        assert!(bindings.binding(tablet.device).is_some());
+    }
+}

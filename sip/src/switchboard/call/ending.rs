@@ -1,0 +1,189 @@
+//! The end of a call: one outcome, one row, and only then the last word to the far end.
+
+use callfield_domain::{CallFacts, CallState, DeviceId, Direction, Milestone, Outcome, TenantId, Timestamp};
+
+use super::branch::BranchState;
+use super::{Action, Branch, Call, Phase};
+use crate::switchboard::WokenCallState;
+
+/// What the far end is told at last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::switchboard) enum Farewell {
+    /// The caller's INVITE gets this status.
+    Refuse(u16),
+    /// Nothing but the answers to the BYEs that came.
+    HangUp,
+}
+
+/// A call that is over but not yet durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ending {
+    pub(super) overdue_at: Timestamp,
+    farewell: Farewell,
+    outcome: Outcome,
+}
+
+impl Ending {
+    pub(super) const fn state_for_others(self, was_answered: bool) -> WokenCallState {
+        if was_answered {
+            WokenCallState::AnsweredElsewhere
+        } else if matches!(self.outcome, Outcome::Canceled) {
+            WokenCallState::Cancelled
+        } else {
+            WokenCallState::Over
+        }
+    }
+}
+
+impl Call {
+    /// The caller gave up before anybody answered.
+    pub(super) fn cancel(&mut self, now: Timestamp) {
+        match &mut self.phase {
+            Phase::Routing { caller_gone } => *caller_gone = true,
+            Phase::Ringing | Phase::Joining(_) => {
+                self.mark(now, Milestone::CallerGone, None, None);
+                self.end(now, Outcome::Canceled, Farewell::Refuse(487));
+            }
+            Phase::Talking { .. } | Phase::Ending(_) | Phase::Gone(_) => {}
+        }
+    }
+
+    /// One end hung up: the caller, or a device.
+    pub(super) fn hang_up(&mut self, now: Timestamp, device: Option<DeviceId>) {
+        match (&self.phase, device) {
+            (Phase::Talking { device: talking, .. }, Some(device)) if *talking != device => {}
+            (Phase::Talking { .. }, _) => {
+                self.mark(now, Milestone::HungUp, device, device.is_none().then_some("caller"));
+                self.end(now, Outcome::Completed, Farewell::HangUp);
+            }
+            (Phase::Joining(joining), Some(device)) if *joining == device => {
+                self.mark(now, Milestone::HungUp, Some(device), None);
+                self.end(now, Outcome::Failed, Farewell::Refuse(480));
+            }
+            (Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_), None) => self.cancel(now),
+            (Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_) | Phase::Ending(_) | Phase::Gone(_), _) => {}
+        }
+    }
+
+    /// The device that answered will not come back.
+    pub(super) fn lose_device(&mut self, now: Timestamp) {
+        self.mark(now, Milestone::HungUp, self.winner(), Some("device_lost"));
+        self.end(now, Outcome::Completed, Farewell::HangUp);
+    }
+
+    pub(super) fn lose_caller(&mut self, now: Timestamp) {
+        if let Phase::Talking { .. } = self.phase {
+            self.mark(now, Milestone::HungUp, None, Some("caller_lost"));
+            self.end(now, Outcome::Failed, Farewell::HangUp);
+        }
+    }
+
+    pub(super) fn fail_join(&mut self, now: Timestamp) {
+        if let Phase::Joining(_) = self.phase {
+            self.end(now, Outcome::Failed, Farewell::Refuse(488));
+        }
+    }
+
+    /// Nobody answered in time.
+    pub(super) fn give_up(&mut self, now: Timestamp) {
+        let rang = self.branches.values().any(Branch::has_rung);
+        let outcome = if rang { Outcome::NoAnswer } else { Outcome::MissedDeviceUnreachable };
+        self.end(now, outcome, Farewell::Refuse(480));
+    }
+
+    /// Ends the call if nobody is left who could answer it.
+    pub(super) fn end_if_hopeless(&mut self, now: Timestamp) {
+        if self.branches.values().any(Branch::is_hopeful) {
+            return;
+        }
+        let refused = |statuses: &[u16]| {
+            self.branches.values().filter_map(Branch::refusal).any(|status| statuses.contains(&status))
+        };
+        let (outcome, status) = if refused(&[600, 603]) {
+            (Outcome::Rejected, 603)
+        } else if refused(&[486]) {
+            (Outcome::Busy, 486)
+        } else if refused(&[488]) {
+            (Outcome::Failed, 488)
+        } else {
+            (Outcome::Failed, 480)
+        };
+        self.end(now, outcome, Farewell::Refuse(status));
+    }
+
+    /// Ends a call that rang nobody: it has a row if it belongs to somebody.
+    pub(super) fn end_unrung(&mut self, now: Timestamp, outcome: Outcome, status: u16, tenant: Option<TenantId>) {
+        let facts = tenant.map(|tenant| CallFacts {
+            id: self.id,
+            tenant,
+            direction: Direction::Inbound,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            user: None,
+            device: None,
+            state: CallState::Ended,
+            outcome: Some(outcome),
+            started_at: self.started_at,
+            answered_at: None,
+            ended_at: Some(now),
+        });
+        self.settle(now, outcome, Farewell::Refuse(status), facts);
+    }
+
+    /// Ends a call in whatever phase, once.
+    pub(super) fn end(&mut self, now: Timestamp, outcome: Outcome, farewell: Farewell) {
+        self.cancel_branches(now, false);
+        if let Phase::Joining(device) | Phase::Talking { device, .. } = self.phase {
+            self.actions.push_back(Action::HangUpDevice { device, elsewhere: false });
+        }
+        if let Phase::Talking { .. } = self.phase {
+            self.actions.push_back(Action::HangUpCaller);
+        }
+        let facts = self.facts(CallState::Ended).map(|facts| CallFacts {
+            outcome: Some(outcome),
+            answered_at: facts.answered_at.filter(|_| farewell == Farewell::HangUp),
+            ended_at: Some(now),
+            ..facts
+        });
+        if facts.is_some() {
+            self.actions.push_back(Action::EndMedia);
+        }
+        self.settle(now, outcome, farewell, facts);
+    }
+
+    /// Takes back every INVITE that is out.
+    pub(super) fn cancel_branches(&mut self, now: Timestamp, elsewhere: bool) {
+        let detail = elsewhere.then_some("elsewhere");
+        let invited: Vec<DeviceId> =
+            self.branches.iter().filter(|(_, branch)| branch.is_invited()).map(|(device, _)| *device).collect();
+        for device in invited {
+            self.mark(now, Milestone::Cancelled, Some(device), detail);
+            self.actions.push_back(Action::Cancel { device, elsewhere });
+        }
+        for branch in self.branches.values_mut() {
+            branch.state = BranchState::Over;
+        }
+    }
+
+    fn settle(&mut self, now: Timestamp, outcome: Outcome, farewell: Farewell, facts: Option<CallFacts>) {
+        self.phase = Phase::Ending(Ending { overdue_at: now + self.persist_limit, farewell, outcome });
+        match facts {
+            Some(facts) => self.actions.push_back(Action::Persist(facts)),
+            None => self.finish(),
+        }
+    }
+
+    pub(super) fn note_durable(&mut self, now: Timestamp) {
+        if let Phase::Ending(_) = self.phase {
+            self.mark(now, Milestone::Durable, None, None);
+            self.finish();
+        }
+    }
+
+    pub(super) fn finish(&mut self) {
+        if let Phase::Ending(ending) = self.phase {
+            self.phase = Phase::Gone(ending);
+            self.actions.push_back(Action::Finish(ending.farewell));
+        }
+    }
+}

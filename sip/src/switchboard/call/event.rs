@@ -1,0 +1,72 @@
+//! What happens to a call, and what it wants done.
+
+use callfield_domain::{CallFacts, DeviceId, TimelineEvent};
+
+use super::Farewell;
+use crate::switchboard::{Decision, Wake};
+
+/// Something that happened to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::switchboard) enum Event {
+    /// The shell decided; `bound` are the devices with a live connection that may be rung.
+    Routed { decision: Decision, bound: Vec<DeviceId> },
+    /// A device is registered.
+    Registered(DeviceId),
+    /// The device that answered does not know the call any more: its app was killed.
+    Forgotten(DeviceId),
+    /// The device's connection is gone.
+    ConnectionLost(DeviceId),
+    /// The device asked how the call stands: it is awake.
+    StateAsked(DeviceId),
+    /// The device answered the INVITE with a 1xx.
+    Progressed { device: DeviceId, rings: bool },
+    /// The device answered with 2xx.
+    Answered(DeviceId),
+    /// The device answered 3xx–6xx.
+    Refused { device: DeviceId, status: u16 },
+    /// No SDP offer could be made for the device.
+    OfferFailed(DeviceId),
+    /// The answer was passed on to the caller.
+    Joined,
+    /// The two ends have no codec in common.
+    JoinFailed,
+    /// The caller gave up before the answer.
+    CallerCancelled,
+    /// The caller hung up after the answer.
+    CallerHungUp,
+    /// The caller never acknowledged the answer, or cannot be reached.
+    CallerLost,
+    /// The device that answered hung up.
+    DeviceHungUp(DeviceId),
+    /// The row is on disk.
+    Persisted,
+}
+
+/// What is to be done for a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::switchboard) enum Action {
+    /// Push the device awake.
+    Wake(Wake),
+    /// Send the device a new INVITE.
+    Invite(DeviceId),
+    /// Take the INVITE back; it was `elsewhere` if another device answered.
+    Cancel { device: DeviceId, elsewhere: bool },
+    /// End the dialog with a device that answered.
+    HangUpDevice { device: DeviceId, elsewhere: bool },
+    /// Tell the caller that it rings (180) or waits (182).
+    Progress(u16),
+    /// Make the caller's answer from the device's.
+    Join(DeviceId),
+    /// Send BYE to the caller.
+    HangUpCaller,
+    /// Tell the shell that no media flows any more.
+    EndMedia,
+    /// Write the row.
+    Persist(CallFacts),
+    /// Show where the call stands.
+    Changed(CallFacts),
+    /// Put an entry on the timeline.
+    Timeline(TimelineEvent),
+    /// Answer what the far end still waits for; the call is then gone.
+    Finish(Farewell),
+}

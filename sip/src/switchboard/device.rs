@@ -1,0 +1,161 @@
+//! What comes from devices: registrations, answers to INVITEs, hang-ups. The connection proves who speaks.
+
+use bytes::Bytes;
+use callfield_domain::{CallId, DeviceId, Timestamp};
+
+use super::call::Event;
+use super::inner::Answer;
+use super::outer::{ALLOW, reason};
+use super::{ConnectionId, DeviceIdentity, Flow, Output, Switchboard};
+use crate::message::{DropReason, Message, Method, Verdict, parse};
+
+impl Switchboard {
+    /// Takes in one frame of a device.
+    pub(super) fn receive_from_device(
+        &mut self,
+        now: Timestamp,
+        connection: ConnectionId,
+        identity: DeviceIdentity,
+        bytes: Bytes,
+    ) {
+        let is_ping = bytes.as_ref() == b"\r\n\r\n";
+        match parse(bytes) {
+            Verdict::Ok(message) if message.is_request() => {
+                self.take_device_request(now, connection, identity, &message);
+            }
+            Verdict::Ok(message) => self.take_device_response(now, identity.device, &message),
+            Verdict::Answerable(message, refusal) => {
+                self.count("malformed");
+                let response = message.response(refusal.status, refusal.reason).to_tag(&self.random.token(16)).build();
+                self.transmit(connection, &response);
+            }
+            Verdict::Drop(DropReason::KeepAlive) if is_ping => {
+                let (flow, bytes) = (Flow::Stream(connection), Bytes::from_static(b"\r\n"));
+                self.outputs.push_back(Output::Transmit { flow, bytes });
+            }
+            Verdict::Drop(DropReason::KeepAlive) => {}
+            Verdict::Drop(_) => self.count("dropped"),
+        }
+    }
+
+    fn take_device_request(
+        &mut self,
+        now: Timestamp,
+        connection: ConnectionId,
+        identity: DeviceIdentity,
+        request: &Message,
+    ) {
+        match request.method() {
+            Method::Register => self.take_register(now, connection, identity, request),
+            Method::Bye => self.take_device_bye(now, connection, identity.device, request),
+            Method::Ack => {}
+            Method::Options => self.answer_device(connection, request, 200),
+            Method::Info => {
+                let status = if self.device_dialog(identity.device, request).is_some() { 200 } else { 481 };
+                self.answer_device(connection, request, status);
+            }
+            // Calls that a phone begins come later; changing a running session too.
+            Method::Invite if request.to().tag().is_none() => {
+                self.count("outgoing_call");
+                self.answer_device(connection, request, 501);
+            }
+            Method::Invite => {
+                let status = if self.device_dialog(identity.device, request).is_some() { 488 } else { 481 };
+                self.answer_device(connection, request, status);
+            }
+            Method::Cancel => self.answer_device(connection, request, 481),
+            Method::Prack
+            | Method::Update
+            | Method::Refer
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => self.answer_device(connection, request, 405),
+        }
+    }
+
+    /// A device hangs up; its BYE is answered when the row is durable.
+    fn take_device_bye(&mut self, now: Timestamp, connection: ConnectionId, device: DeviceId, bye: &Message) {
+        let Some(call) = self.device_dialog(device, bye) else { return self.answer_device(connection, bye, 481) };
+        let lives = self.calls.get(&call).is_some_and(|live| live.winner() == Some(device));
+        let Some(leg) = self.inner.leg(device, call) else { return };
+        if lives {
+            leg.bye_received = Some(bye.detached());
+            self.tell(now, call, Event::DeviceHungUp(device));
+        } else {
+            self.answer_device(connection, bye, 200);
+            self.drop_inner(device, call);
+        }
+    }
+
+    fn take_device_response(&mut self, now: Timestamp, device: DeviceId, response: &Message) {
+        let Some(call) = self.inner.owner(response.call_id(), device) else { return };
+        // The answer to a CANCEL says nothing that the one to the INVITE does not say.
+        if response.method() == &Method::Invite {
+            self.take_answer(now, device, call, response);
+        } else if response.method() == &Method::Bye && response.status().is_some_and(|status| status >= 200) {
+            self.drop_inner(device, call);
+        }
+    }
+
+    fn take_answer(&mut self, now: Timestamp, device: DeviceId, call: CallId, response: &Message) {
+        let Some(leg) = self.inner.leg(device, call).filter(|leg| leg.is_answer_to_invite(response)) else { return };
+        let answer = leg.take_answer(response);
+        let cancel = leg.due_cancel();
+        match answer {
+            Some(Answer::Progressed { rings }) => {
+                self.transmit_to(device, cancel);
+                self.tell(now, call, Event::Progressed { device, rings });
+            }
+            Some(Answer::Answered(sdp)) => self.take_2xx(now, device, call, sdp),
+            Some(Answer::Repeated) => {
+                let ack = leg.ack(&self.edge, None, &mut self.random);
+                self.transmit_to(device, ack);
+            }
+            Some(Answer::Refused(status)) => {
+                let ack = leg.ack_refusal(response);
+                self.transmit_to(device, ack);
+                self.drop_inner(device, call);
+                self.tell(now, call, Event::Refused { device, status });
+            }
+            None => {}
+        }
+    }
+
+    fn take_2xx(&mut self, now: Timestamp, device: DeviceId, call: CallId, sdp: Bytes) {
+        if let Some(leg) = self.inner.leg(device, call) {
+            leg.sdp = sdp;
+        }
+        if self.calls.contains_key(&call) {
+            self.tell(now, call, Event::Answered(device));
+        } else {
+            self.hang_up_device(now, device, call, false);
+        }
+    }
+
+    /// The call of a dialog that a device's request belongs to.
+    fn device_dialog(&mut self, device: DeviceId, request: &Message) -> Option<CallId> {
+        let call = self.inner.owner(request.call_id(), device)?;
+        self.inner.leg(device, call)?.dialog()?.take_in(request).ok().map(|()| call)
+    }
+
+    pub(super) fn answer_device(&mut self, connection: ConnectionId, request: &Message, status: u16) {
+        let start = request.response(status, reason(status)).to_tag(&self.random.token(16));
+        let start = if matches!(status, 200 | 405) { start.header("Allow", ALLOW) } else { start };
+        let response = start.build();
+        self.transmit(connection, &response);
+    }
+
+    pub(super) fn transmit(&mut self, connection: ConnectionId, message: &Message) {
+        let (flow, bytes) = (Flow::Stream(connection), message.as_bytes().clone());
+        self.outputs.push_back(Output::Transmit { flow, bytes });
+    }
+
+    /// Sends something to a device, if it is registered; else it goes out when it is.
+    pub(super) fn transmit_to(&mut self, device: DeviceId, bytes: Option<Bytes>) {
+        let (Some(bytes), Some(binding)) = (bytes, self.bindings.binding(device)) else { return };
+        let flow = Flow::Stream(binding.connection);
+        self.outputs.push_back(Output::Transmit { flow, bytes });
+    }
+}

@@ -1,0 +1,250 @@
+//! Inner legs: one SIP dialog with each device a call rings, over whatever connection the device has.
+//!
+//! A device's connection is reliable until it is replaced, so nothing is retransmitted on a timer: what a device has not
+//! answered goes out again, byte for byte, on its next connection. A phone that knows the INVITE takes it for a
+//! retransmission, one that was killed meanwhile rings.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use callfield_domain::{CallId, DeviceId, Random, Timestamp};
+
+use crate::dialog::Dialog;
+use crate::extension::{ELSEWHERE, Ending, OVER};
+use crate::message::{Message, Method, RequestBuilder, Via};
+
+/// 64·T1: how long a device may take to answer a CANCEL or a BYE.
+const PATIENCE: Duration = Duration::from_secs(32);
+
+/// One device's leg of a call.
+#[derive(Debug, Default)]
+pub(super) struct InnerLeg {
+    invite: Option<Message>,
+    has_progressed: bool,
+    cancel: Option<Cancel>,
+    dialog: Option<Dialog>,
+    ack: Option<Bytes>,
+    bye: Option<Bytes>,
+    /// The SDP of the device's 2xx.
+    pub(super) sdp: Bytes,
+    /// The device's BYE, to be answered when the row is durable.
+    pub(super) bye_received: Option<Message>,
+    gone_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone)]
+struct Cancel {
+    elsewhere: bool,
+    sent: Option<Bytes>,
+}
+
+/// What a response to an INVITE was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// A 1xx.
+    Progressed { rings: bool },
+    /// The first 2xx, with its SDP.
+    Answered(Bytes),
+    /// A 2xx again.
+    Repeated,
+    /// A final refusal.
+    Refused(u16),
+}
+
+impl InnerLeg {
+    /// Notes the INVITE that goes out.
+    pub(super) fn invite(&mut self, invite: Message) {
+        self.invite = Some(invite);
+    }
+
+    /// Whether an INVITE went out.
+    pub(super) const fn is_invited(&self) -> bool {
+        self.invite.is_some()
+    }
+
+    /// Whether the 2xx was acknowledged.
+    pub(super) const fn is_acknowledged(&self) -> bool {
+        self.ack.is_some()
+    }
+
+    /// Whether the device was told that another one answered.
+    pub(super) fn was_elsewhere(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|cancel| cancel.elsewhere)
+    }
+
+    /// The dialog with a device that answered.
+    pub(super) const fn dialog(&mut self) -> Option<&mut Dialog> {
+        self.dialog.as_mut()
+    }
+
+    /// When the leg is given up.
+    pub(super) const fn gone_at(&self) -> Option<Timestamp> {
+        self.gone_at
+    }
+
+    /// Whether a response belongs to the INVITE of this leg.
+    pub(super) fn is_answer_to_invite(&self, response: &Message) -> bool {
+        let branch = |message: &Message| message.top_via().and_then(|via| via.branch().map(str::to_owned));
+        response.method() == &Method::Invite
+            && self.invite.as_ref().is_some_and(|invite| branch(invite) == branch(response))
+    }
+
+    /// Takes in a response to the INVITE; `None` if it tells nothing.
+    pub(super) fn take_answer(&mut self, response: &Message) -> Option<Answer> {
+        match response.status()? {
+            100 => Some(Answer::Progressed { rings: false }),
+            status @ 101..200 => Some(Answer::Progressed { rings: status == 180 }),
+            200..300 if self.dialog.is_some() => Some(Answer::Repeated),
+            200..300 => {
+                self.dialog = Dialog::of_caller(self.invite.as_ref()?, response);
+                self.dialog.is_some().then(|| Answer::Answered(response.body()))
+            }
+            status => Some(Answer::Refused(status)),
+        }
+        .inspect(|_| self.has_progressed = true)
+    }
+
+    /// The ACK of the 2xx; it says so if the answer came too late, lest the device starts to talk.
+    pub(super) fn ack(&mut self, edge: &Edge, too_late: Option<Ending>, random: &mut Random) -> Option<Bytes> {
+        if self.ack.is_none() {
+            let start = self.dialog.as_ref()?.ack(self.invite.as_ref()?).header("Via", edge.via(random));
+            self.ack = Some(with_reason(start, too_late).build().as_bytes().clone());
+        }
+        self.ack.clone()
+    }
+
+    /// The ACK of a refusal: it belongs to the transaction of the INVITE (RFC 3261 §17.1.1.3).
+    pub(super) fn ack_refusal(&self, response: &Message) -> Option<Bytes> {
+        let invite = self.invite.as_ref()?;
+        let ack = RequestBuilder::new(Method::Ack, &invite.request_uri()?)
+            .via(&invite.top_via()?)
+            .from(&invite.from())
+            .to(&response.to())
+            .call_id(invite.call_id())
+            .cseq(invite.cseq().number);
+        Some(ack.build().as_bytes().clone())
+    }
+
+    /// Takes the INVITE back: at once if the device is known to have it, else when it says so (RFC 3261 §9.1).
+    pub(super) fn cancel(&mut self, now: Timestamp, elsewhere: bool) -> Option<Bytes> {
+        self.gone_at = Some(now + PATIENCE);
+        self.cancel.get_or_insert(Cancel { elsewhere, sent: None });
+        if self.has_progressed { self.due_cancel() } else { None }
+    }
+
+    /// The CANCEL, if one is wanted and none went out.
+    pub(super) fn due_cancel(&mut self) -> Option<Bytes> {
+        let cancel = self.cancel.as_mut().filter(|cancel| cancel.sent.is_none())?;
+        let invite = self.invite.as_ref()?;
+        let start = RequestBuilder::new(Method::Cancel, &invite.request_uri()?)
+            .via(&invite.top_via()?)
+            .from(&invite.from())
+            .to(&invite.to())
+            .call_id(invite.call_id())
+            .cseq(invite.cseq().number);
+        cancel.sent =
+            Some(with_reason(start, cancel.elsewhere.then_some(Ending::Elsewhere)).build().as_bytes().clone());
+        cancel.sent.clone()
+    }
+
+    /// The BYE to a device that answered; `None` if there is no dialog or the device ended it itself.
+    pub(super) fn bye(
+        &mut self,
+        now: Timestamp,
+        edge: &Edge,
+        ending: Option<Ending>,
+        random: &mut Random,
+    ) -> Option<Bytes> {
+        if self.bye.is_some() || self.bye_received.is_some() {
+            return None;
+        }
+        let start = self.dialog.as_mut()?.request(Method::Bye).header("Via", edge.via(random));
+        self.gone_at = Some(now + PATIENCE);
+        self.bye = Some(with_reason(start, ending).build().as_bytes().clone());
+        self.bye.clone()
+    }
+
+    /// What the device has not answered, in the order it must come. Not the INVITE once it was taken back: a device that
+    /// never got it must not ring.
+    pub(super) fn unanswered(&mut self) -> Vec<Bytes> {
+        if let Some(bye) = &self.bye {
+            return self.ack.iter().chain([bye]).cloned().collect();
+        }
+        if self.dialog.is_some() {
+            return Vec::new();
+        }
+        if self.cancel.is_some() {
+            let fresh = self.due_cancel();
+            let sent = self.cancel.as_ref().and_then(|cancel| cancel.sent.clone());
+            return fresh.or(sent).into_iter().collect();
+        }
+        self.invite.iter().map(|invite| invite.as_bytes().clone()).collect()
+    }
+}
+
+fn with_reason(request: RequestBuilder, ending: Option<Ending>) -> RequestBuilder {
+    match ending {
+        Some(Ending::Elsewhere) => request.header("Reason", ELSEWHERE),
+        Some(Ending::Over) => request.header("Reason", OVER),
+        None => request,
+    }
+}
+
+/// How the edge names itself to devices.
+#[derive(Debug, Clone)]
+pub(super) struct Edge {
+    pub(super) domain: String,
+}
+
+impl Edge {
+    /// A new Via.
+    pub(super) fn via(&self, random: &mut Random) -> String {
+        format!("SIP/2.0/WSS {};branch={}{};rport", self.domain, Via::MAGIC_COOKIE, random.token(16))
+    }
+}
+
+/// The inner legs of all calls; a leg outlives its call until the device has confirmed the end.
+#[derive(Debug, Default)]
+pub(super) struct InnerLegs {
+    legs: BTreeMap<DeviceId, BTreeMap<CallId, InnerLeg>>,
+    by_call_id: BTreeMap<String, (DeviceId, CallId)>,
+}
+
+impl InnerLegs {
+    /// A leg whose offer is being made.
+    pub(super) fn begin(&mut self, device: DeviceId, call: CallId) {
+        self.legs.entry(device).or_default().insert(call, InnerLeg::default());
+    }
+
+    pub(super) fn leg(&mut self, device: DeviceId, call: CallId) -> Option<&mut InnerLeg> {
+        self.legs.get_mut(&device)?.get_mut(&call)
+    }
+
+    /// Notes the Call-ID under which the device's messages will come.
+    pub(super) fn name(&mut self, call_id: &str, device: DeviceId, call: CallId) {
+        self.by_call_id.insert(call_id.to_owned(), (device, call));
+    }
+
+    /// The call of a message from a device: the Call-ID must be one that this very device was given.
+    pub(super) fn owner(&self, call_id: &str, device: DeviceId) -> Option<CallId> {
+        let (owner, call) = self.by_call_id.get(call_id)?;
+        (*owner == device).then_some(*call)
+    }
+
+    /// The calls that a device has legs of.
+    pub(super) fn calls_of(&self, device: DeviceId) -> Vec<CallId> {
+        self.legs.get(&device).into_iter().flat_map(BTreeMap::keys).copied().collect()
+    }
+
+    pub(super) fn remove(&mut self, device: DeviceId, call: CallId) {
+        let Some(legs) = self.legs.get_mut(&device) else { return };
+        let leg = legs.remove(&call);
+        if legs.is_empty() {
+            self.legs.remove(&device);
+        }
+        if let Some(invite) = leg.and_then(|leg| leg.invite) {
+            self.by_call_id.remove(invite.call_id());
+        }
+    }
+}

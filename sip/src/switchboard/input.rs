@@ -1,0 +1,144 @@
+//! What a [`Switchboard`](super::Switchboard) is told.
+
+use bytes::Bytes;
+use callfield_domain::{CallId, DeviceId, Outcome, TenantId, Timestamp, UserId};
+
+use super::{ConnectionId, Flow, Peer};
+
+/// Something that happened, or the shell's answer to an [`Output`](super::Output) that asked for one.
+///
+/// An answer that comes after its call has ended is ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A stream is open. Nothing else about it may come earlier.
+    ConnectionOpened {
+        /// The stream.
+        connection: ConnectionId,
+        /// Who is at its other end.
+        peer: Peer,
+    },
+    /// A stream is gone, whoever closed it; nothing about it may come later.
+    ConnectionClosed {
+        /// The stream.
+        connection: ConnectionId,
+    },
+    /// One datagram, one WebSocket frame, or any stretch of a TCP stream: messages are cut out of it here.
+    Received {
+        /// Where it came from.
+        flow: Flow,
+        /// What came.
+        bytes: Bytes,
+    },
+    /// Answers [`Output::RouteWanted`](super::Output::RouteWanted).
+    Routed {
+        /// The call.
+        call: CallId,
+        /// What to do with it.
+        decision: Decision,
+    },
+    /// Answers [`Output::BranchOfferWanted`](super::Output::BranchOfferWanted).
+    BranchOffered {
+        /// The call.
+        call: CallId,
+        /// The device that will get the offer.
+        device: DeviceId,
+        /// The SDP offer for the device; `None` if none can be made of the caller's.
+        sdp: Option<Bytes>,
+    },
+    /// Answers [`Output::AnswerWanted`](super::Output::AnswerWanted).
+    CallerAnswer {
+        /// The call.
+        call: CallId,
+        /// The SDP for the caller; `None` if the two ends share no codec: the caller gets 488.
+        sdp: Option<Bytes>,
+    },
+    /// Answers [`Output::Persist`](super::Output::Persist): the call's row is on disk.
+    Persisted {
+        /// The call.
+        call: CallId,
+    },
+    /// What became of a wake push.
+    WakeReported(WakeReport),
+}
+
+/// What the shell decided about a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Ring the devices of a user.
+    Ring(RingPlan),
+    /// Refuse the caller.
+    Reject {
+        /// The SIP status, 400 to 699.
+        status: u16,
+        /// How the call ended; it is persisted if it belongs to a tenant.
+        outcome: Outcome,
+        /// Whose call it was; `None` if it was nobody's (an unknown source): nothing is persisted.
+        tenant: Option<TenantId>,
+    },
+}
+
+/// Whom a call rings, and as what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RingPlan {
+    /// Whose call it is.
+    pub tenant: TenantId,
+    /// Whose devices ring; a device of this user that registers while the call waits rings too.
+    pub user: UserId,
+    /// The devices known now.
+    pub targets: Vec<Target>,
+    /// Why it rings, e.g. `record_owner`: goes into the push and the timeline.
+    pub why: String,
+    /// The caller: E.164 if it could be read, else what came; empty when withheld.
+    pub caller: String,
+    /// The caller's name, if a record has the number.
+    pub caller_name: Option<String>,
+    /// The company number that was called, normalised.
+    pub called: String,
+    /// What a decline on one device means for the others.
+    pub decline: DeclinePolicy,
+}
+
+/// A device that a call may ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The device.
+    pub device: DeviceId,
+    /// Whether it has a push token.
+    pub has_push: bool,
+}
+
+/// What a decline on one device means for the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DeclinePolicy {
+    /// The call is rejected.
+    #[default]
+    StopAll,
+    /// The other devices ring on.
+    RingOn,
+}
+
+/// What became of a wake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WakeReport {
+    /// The call.
+    pub call: CallId,
+    /// The device.
+    pub device: DeviceId,
+    /// Which attempt, as in [`Output::Wake`](super::Output::Wake).
+    pub attempt: u32,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub result: WakeResult,
+}
+
+/// How far a wake push came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WakeResult {
+    /// The request was written to the provider's connection.
+    Sent,
+    /// The provider took it; its id.
+    Accepted(String),
+    /// It was not taken; a short reason without names, numbers or tokens.
+    Failed(String),
+}

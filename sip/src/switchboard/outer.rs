@@ -1,0 +1,269 @@
+//! Outer legs: the caller's side of a call, over whatever trunk the INVITE came from.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use callfield_domain::{CallId, Timestamp};
+
+use super::Why;
+use crate::dialog::Dialog;
+use crate::message::{Message, Method};
+use crate::transaction::{Flow, GIVE_UP, ServerId, T1, T2};
+
+/// The caller's leg of a call.
+#[derive(Debug)]
+pub(super) struct OuterLeg {
+    flow: Flow,
+    pub(super) server: ServerId,
+    invite: Message,
+    tag: String,
+    contact: String,
+    dialog: Dialog,
+    is_finished: bool,
+    /// The SDP in the 200.
+    own_sdp: Option<Bytes>,
+    answer: Option<Answer>,
+    /// BYEs (and their kind) that are answered when the row is durable.
+    pub(super) unanswered: Vec<(ServerId, Message)>,
+    has_hung_up: bool,
+    bye: Bye,
+}
+
+/// A 200 that was not acknowledged.
+#[derive(Debug)]
+struct Answer {
+    server: ServerId,
+    response: Message,
+    repeat_at: Timestamp,
+    pause: Duration,
+    until: Timestamp,
+}
+
+/// How far the BYE of this end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bye {
+    None,
+    /// It must wait for the ACK (RFC 3261 §15).
+    Wanted,
+    Sent,
+    Done,
+}
+
+/// What an acknowledgement brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    /// The caller's SDP, if the INVITE had none.
+    pub(super) sdp: Option<Bytes>,
+    /// The BYE that waited for it.
+    pub(super) bye: Option<Message>,
+}
+
+impl OuterLeg {
+    /// The leg that an INVITE begins; `None` if it has no Contact to answer to.
+    pub(super) fn new(flow: Flow, server: ServerId, invite: &Message, tag: String, contact: String) -> Option<Self> {
+        let dialog = Dialog::of_callee(invite, &tag)?;
+        let invite = invite.detached();
+        Some(Self {
+            flow,
+            server,
+            invite,
+            tag,
+            contact,
+            dialog,
+            is_finished: false,
+            own_sdp: None,
+            answer: None,
+            unanswered: Vec::new(),
+            has_hung_up: false,
+            bye: Bye::None,
+        })
+    }
+
+    /// What names the dialog from outside: Call-ID and the caller's tag.
+    pub(super) fn name(&self) -> (String, String) {
+        name_of(&self.invite)
+    }
+
+    pub(super) const fn dialog(&mut self) -> &mut Dialog {
+        &mut self.dialog
+    }
+
+    /// The caller's SDP offer.
+    pub(super) fn sdp(&self) -> Option<Bytes> {
+        Some(self.invite.body()).filter(|body| !body.is_empty())
+    }
+
+    /// A provisional response, unless a final one went out.
+    pub(super) fn progress(&self, status: u16) -> Option<Message> {
+        if self.is_finished {
+            return None;
+        }
+        let start = self.invite.response(status, reason(status));
+        Some(if status == 100 { start.build() } else { self.with_dialog(start).build() })
+    }
+
+    /// The final refusal, once.
+    pub(super) fn refuse(&mut self, status: u16) -> Option<Message> {
+        let is_first = !std::mem::replace(&mut self.is_finished, true);
+        is_first.then(|| self.invite.response(status, reason(status)).to_tag(&self.tag).build())
+    }
+
+    /// The 200, once; it is repeated until its ACK comes.
+    pub(super) fn accept(&mut self, now: Timestamp, sdp: Bytes) -> Option<Message> {
+        if std::mem::replace(&mut self.is_finished, true) {
+            return None;
+        }
+        self.own_sdp = Some(sdp);
+        self.answer(now, self.server, &self.invite.clone())
+    }
+
+    /// The answer to an INVITE in the dialog: a refresh of the same session gets the same answer, 488 and 491 leave the
+    /// session as it was (RFC 3261 §14.2).
+    pub(super) fn accept_again(&mut self, now: Timestamp, server: ServerId, invite: &Message) -> Result<Message, u16> {
+        if self.own_sdp.is_none() || self.answer.is_some() {
+            return Err(491);
+        }
+        if self.has_hung_up || self.bye != Bye::None || session_of(invite) != session_of(&self.invite) {
+            return Err(488);
+        }
+        self.answer(now, server, invite).ok_or(488)
+    }
+
+    fn answer(&mut self, now: Timestamp, server: ServerId, invite: &Message) -> Option<Message> {
+        let start = self.with_dialog(invite.response(200, reason(200))).header("Allow", ALLOW);
+        let response = start.body("application/sdp", self.own_sdp.clone()?).build();
+        let (repeat_at, until) = (now + T1, now + GIVE_UP);
+        self.answer = Some(Answer { server, response: response.clone(), repeat_at, pause: T1, until });
+        Some(response)
+    }
+
+    /// Takes in an ACK; `None` if it is not that of the 200, or came before.
+    pub(super) fn acknowledge(&mut self, ack: &Message) -> Option<Acknowledged> {
+        let is_own = |answer: &mut Answer| answer.response.cseq().number == ack.cseq().number;
+        if !self.dialog.holds(ack) || self.answer.take_if(is_own).is_none() {
+            return None;
+        }
+        let is_late_offer = self.invite.body().is_empty() && self.invite.cseq().number == ack.cseq().number;
+        let sdp = Some(ack.body()).filter(|body| is_late_offer && !body.is_empty());
+        let bye = if self.bye == Bye::Wanted { self.send_bye() } else { None };
+        Some(Acknowledged { sdp, bye })
+    }
+
+    /// Notes that the caller hung up.
+    pub(super) fn note_hang_up(&mut self) {
+        self.has_hung_up = true;
+        // Who hangs up has surely heard the answer.
+        self.answer = None;
+    }
+
+    /// The BYE; `None` if it has to wait, or the caller hung up first.
+    pub(super) fn bye(&mut self) -> Option<Message> {
+        if self.has_hung_up || self.bye != Bye::None {
+            return None;
+        }
+        if self.answer.is_some() {
+            self.bye = Bye::Wanted;
+            return None;
+        }
+        self.send_bye()
+    }
+
+    /// Notes that the BYE was answered, or never will be.
+    pub(super) const fn note_bye_done(&mut self) {
+        self.bye = Bye::Done;
+    }
+
+    /// The 200 again, if it is due; `Err` with the BYE, if there is one to send, when no ACK will come any more.
+    pub(super) fn repeat(&mut self, now: Timestamp) -> Result<Option<(ServerId, Message)>, Option<Message>> {
+        let Some(answer) = &mut self.answer else { return Ok(None) };
+        if answer.until <= now {
+            self.answer = None;
+            return Err(if self.bye == Bye::Wanted { self.send_bye() } else { None });
+        }
+        if answer.repeat_at > now {
+            return Ok(None);
+        }
+        answer.pause = (answer.pause * 2).min(T2);
+        answer.repeat_at = now + answer.pause;
+        Ok(Some((answer.server, answer.response.clone())))
+    }
+
+    pub(super) fn poll_timeout(&self, call: CallId) -> Option<(Timestamp, Why)> {
+        self.answer.as_ref().map(|answer| (answer.repeat_at.min(answer.until), Why::AnswerRetransmit(call)))
+    }
+
+    /// Whether the caller still has to be told or heard.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.answer.is_some() || matches!(self.bye, Bye::Wanted | Bye::Sent)
+    }
+
+    /// Where requests to the caller go: where the INVITE came from, at the port its next hop names.
+    ///
+    /// Never to an address that sent nothing: a forged Contact must not make the edge talk to somebody else.
+    pub(super) fn reach(&self) -> Flow {
+        let Flow::Udp(source) = self.flow else { return self.flow };
+        let hop = self.dialog.next_hop();
+        let host = hop.host().trim_start_matches('[').trim_end_matches(']').parse();
+        if host == Ok(source.ip()) {
+            return Flow::Udp(SocketAddr::new(source.ip(), hop.port().unwrap_or(5060)));
+        }
+        self.flow
+    }
+
+    fn send_bye(&mut self) -> Option<Message> {
+        self.bye = Bye::Sent;
+        Some(self.dialog.request(Method::Bye).build())
+    }
+
+    fn with_dialog(&self, start: crate::message::ResponseBuilder) -> crate::message::ResponseBuilder {
+        start.to_tag(&self.tag).copy("Record-Route").header("Contact", format!("<{}>", self.contact))
+    }
+}
+
+/// The methods the edge understands.
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER";
+
+/// What tells whether an offer is a new one: its origin, with the session's version (RFC 3264 §8).
+fn session_of(invite: &Message) -> Option<Vec<u8>> {
+    let body = invite.body();
+    let origin = body.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"o="))?;
+    Some(origin.trim_ascii_end().to_vec())
+}
+
+/// What names a caller's dialog from outside: Call-ID and the caller's tag.
+pub(super) fn name_of(request: &Message) -> (String, String) {
+    (request.call_id().to_owned(), request.from().tag().unwrap_or_default().to_owned())
+}
+
+/// The reason phrase of the statuses the edge sends.
+pub(super) const fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Trying",
+        180 => "Ringing",
+        182 => "Queued",
+        200 => "OK",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        415 => "Unsupported Media Type",
+        420 => "Bad Extension",
+        480 => "Temporarily Unavailable",
+        481 => "Call/Transaction Does Not Exist",
+        482 => "Loop Detected",
+        484 => "Address Incomplete",
+        486 => "Busy Here",
+        487 => "Request Terminated",
+        488 => "Not Acceptable Here",
+        491 => "Request Pending",
+        500 => "Server Internal Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        600 => "Busy Everywhere",
+        603 => "Decline",
+        604 => "Does Not Exist Anywhere",
+        _ => "Refused",
+    }
+}

@@ -1,0 +1,111 @@
+//! What a [`Switchboard`](super::Switchboard) wants done.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use callfield_domain::{CallFacts, CallId, DeviceId, TenantId, TimelineEvent, Timestamp};
+
+use super::{ConnectionId, Flow};
+
+/// An effect, or a question to the shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send this, as one datagram, one text frame or a stretch of the stream.
+    Transmit {
+        /// Where to.
+        flow: Flow,
+        /// What.
+        bytes: Bytes,
+    },
+    /// Close a stream; `ConnectionClosed` is still expected for it.
+    CloseConnection {
+        /// The stream.
+        connection: ConnectionId,
+    },
+    /// Somebody calls: what now? Answered by [`Input::Routed`](super::Input::Routed).
+    RouteWanted(RouteQuestion),
+    /// Make the SDP offer for one device. Answered by [`Input::BranchOffered`](super::Input::BranchOffered).
+    ///
+    /// Asked again, once per INVITE, for a device whose first INVITE was lost.
+    BranchOfferWanted {
+        /// The call.
+        call: CallId,
+        /// The device that will get the offer.
+        device: DeviceId,
+        /// The caller's offer; `None` if the caller wants to be offered to (late offer).
+        caller_sdp: Option<Bytes>,
+    },
+    /// A device answered, first of all: join the two. Answered by [`Input::CallerAnswer`](super::Input::CallerAnswer).
+    ///
+    /// At most once a call; media of the other devices' offers can be let go.
+    AnswerWanted {
+        /// The call.
+        call: CallId,
+        /// The device that answered.
+        device: DeviceId,
+        /// Its SDP answer.
+        device_sdp: Bytes,
+    },
+    /// A late-offer caller answered the SDP it got: it came in the ACK.
+    CallerAccepted {
+        /// The call.
+        call: CallId,
+        /// The caller's SDP answer.
+        sdp: Bytes,
+    },
+    /// No media flows any longer (or ever) for this call. Exactly once for each call that was `Ring`ed.
+    MediaEnded {
+        /// The call.
+        call: CallId,
+    },
+    /// Push this device awake. Never after the call's end.
+    Wake(Wake),
+    /// Write the call's row with its outcome, durably, then answer [`Input::Persisted`](super::Input::Persisted).
+    /// Exactly once for each call that belongs to a tenant; the far end hears of the end only then.
+    Persist(CallFacts),
+    /// The call moved on (rings, was answered). For views and the live row; nothing waits for it.
+    CallChanged(CallFacts),
+    /// One entry of the why-it-rang timeline.
+    Timeline {
+        /// The call.
+        call: CallId,
+        /// The entry.
+        event: TimelineEvent,
+    },
+}
+
+/// Who calls whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteQuestion {
+    /// The call, new.
+    pub call: CallId,
+    /// The address the INVITE came from: the only thing that is proven about the caller.
+    pub source: SocketAddr,
+    /// The user part of the caller's URI (P-Asserted-Identity, else From); empty when withheld.
+    pub from: String,
+    /// The display name that came with it; nothing vouches for it.
+    pub from_name: Option<String>,
+    /// The user part of the Request-URI: the number that was called.
+    pub to: String,
+}
+
+/// A push to be sent at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wake {
+    /// Whose call it is.
+    pub tenant: TenantId,
+    /// The call.
+    pub call: CallId,
+    /// The device to wake.
+    pub device: DeviceId,
+    /// When the ring limit ends; a push that arrives later must not ring.
+    pub expires_at: Timestamp,
+    /// 0 for the first push of this device and call, then 1, 2 for its retries.
+    pub attempt: u32,
+    /// The caller as in the plan; empty when withheld.
+    pub from: String,
+    /// The caller's name, if a record has the number.
+    pub name: Option<String>,
+    /// Why it rings, as in the plan.
+    pub why: String,
+}

@@ -1,0 +1,52 @@
+//! What a shell may set of the switchboard.
+
+use std::time::Duration;
+
+/// The longest a call may ring, whatever the settings say.
+pub const RING_CAP: Duration = Duration::from_secs(120);
+
+/// Settings of a [`Switchboard`](super::Switchboard).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The SIP domain of the phones, as in `sip:<user id>@<domain>`.
+    pub domain: String,
+    /// `host:port` under which trunks reach the edge over UDP: goes into its Via and Contact.
+    pub udp_address: String,
+    /// `host:port` under which trunks reach the edge over TCP: goes into its Via and Contact.
+    pub tcp_address: String,
+    /// How long a call is parked or rings before it is given up; at most [`RING_CAP`].
+    pub ring_limit: Duration,
+    /// How long after the first push of a device each further one goes out, as long as the call still waits for it.
+    pub push_retries: Vec<Duration>,
+    /// How long a live connection may leave an INVITE without 1xx before its device is pushed too.
+    pub silence_limit: Duration,
+    /// How long a device stays registered at most.
+    pub binding_lifetime: Duration,
+    /// How long a call's row may take to become durable before the far end is answered without it.
+    pub persist_limit: Duration,
+    /// How long an ended call is remembered for devices that ask late.
+    pub memory: Duration,
+    /// How many ended calls are remembered at most.
+    pub memory_size: usize,
+    /// How many calls may live at once; one more is answered 503.
+    pub max_calls: usize,
+}
+
+impl Settings {
+    /// The defaults for a domain, reached by trunks at `address` (`host:port`) over UDP and TCP.
+    pub fn new(domain: &str, address: &str) -> Self {
+        Self {
+            domain: domain.to_owned(),
+            udp_address: address.to_owned(),
+            tcp_address: address.to_owned(),
+            ring_limit: Duration::from_secs(45),
+            push_retries: vec![Duration::from_secs(4), Duration::from_secs(12)],
+            silence_limit: Duration::from_secs(2),
+            binding_lifetime: Duration::from_secs(3_600),
+            persist_limit: Duration::from_secs(20),
+            memory: Duration::from_secs(600),
+            memory_size: 10_000,
+            max_calls: 20_000,
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What comes from trunks: new calls, and what happens in their dialogs.
+
+use bytes::Bytes;
+use callfield_domain::{CallId, Timestamp};
+
+use super::call::{Call, Event};
+use super::caller::parties_of;
+use super::outer::{ALLOW, OuterLeg, name_of, reason};
+use super::{Alarm, ConnectionId, Flow, Output, Peer, RouteQuestion, Switchboard};
+use crate::message::{DropReason, Frame, Message, Method, Verdict, parse};
+use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, Output as Layered, ServerId, Transport};
+
+/// The option tags the edge understands in Require.
+const SUPPORTED: &[&str] = &[];
+
+impl Switchboard {
+    /// Takes in a datagram, or a stretch of a stream.
+    pub(super) fn receive_from_trunk(&mut self, now: Timestamp, flow: Flow, bytes: Bytes) {
+        match flow {
+            Flow::Udp(source) => self.receive_verdict(now, Hop::Udp(source), parse(bytes)),
+            Flow::Stream(connection) => {
+                if let Some(open) = self.connections.get_mut(&connection) {
+                    open.decoder.push(&bytes);
+                }
+                while let Some(frame) = self.next_frame(connection) {
+                    self.take_frame(now, connection, frame);
+                }
+            }
+        }
+    }
+
+    fn next_frame(&mut self, connection: ConnectionId) -> Option<Frame> {
+        self.connections.get_mut(&connection)?.decoder.next_frame()
+    }
+
+    fn take_frame(&mut self, now: Timestamp, connection: ConnectionId, frame: Frame) {
+        match frame {
+            Frame::Message(verdict) => self.receive_verdict(now, hop_of(connection), verdict),
+            Frame::Ping => {
+                let bytes = Bytes::from_static(b"\r\n");
+                self.outputs.push_back(Output::Transmit { flow: Flow::Stream(connection), bytes });
+            }
+            Frame::Pong => {}
+            Frame::Broken(_) => {
+                self.count("broken_stream");
+                // Without its decoder's frames the stream says nothing more; the shell closes it.
+                self.close(now, connection);
+                self.outputs.push_back(Output::CloseConnection { connection });
+            }
+        }
+    }
+
+    fn receive_verdict(&mut self, now: Timestamp, flow: Hop, verdict: Verdict) {
+        match &verdict {
+            Verdict::Ok(_) => {}
+            Verdict::Answerable(..) => self.count("malformed"),
+            Verdict::Drop(DropReason::KeepAlive) => return,
+            Verdict::Drop(_) => return self.count("dropped"),
+        }
+        self.transactions.handle(now, Layer::Received { flow, verdict });
+        self.drain_transactions(now);
+    }
+
+    pub(super) fn lose_trunk(&mut self, now: Timestamp, connection: ConnectionId) {
+        self.transactions.handle(now, Layer::FlowFailed { flow: hop_of(connection) });
+    }
+
+    /// Lets the transaction layer say all it has to say.
+    pub(super) fn drain_transactions(&mut self, now: Timestamp) {
+        while let Some(output) = self.transactions.poll_output() {
+            match output {
+                Layered::Transmit { flow, bytes } => {
+                    self.outputs.push_back(Output::Transmit { flow: flow_of(flow), bytes });
+                }
+                Layered::Request { id, flow, request } => self.take_request(now, id, flow, &request),
+                Layered::Ack { request, .. } => self.take_ack(now, &request),
+                Layered::Cancelled { id, .. } => self.take_cancel(now, id),
+                Layered::Response { id, response, .. } if response.status().is_some_and(|status| status >= 200) => {
+                    self.finish_bye(id);
+                }
+                Layered::Response { .. } => {}
+                Layered::ClientEnded { id, .. } => self.finish_bye(id),
+                Layered::ServerEnded { id, ended } => self.end_server(now, id, ended),
+            }
+        }
+    }
+
+    fn take_request(&mut self, now: Timestamp, id: ServerId, flow: Hop, request: &Message) {
+        match request.method() {
+            Method::Invite if request.to().tag().is_none() => self.take_invite(now, id, flow, request),
+            Method::Invite => self.take_change(now, id, request),
+            Method::Bye => self.take_bye(now, id, request),
+            Method::Info if self.dialog_of(request).is_none() => self.respond(now, id, request, 481),
+            Method::Options | Method::Info => self.respond(now, id, request, 200),
+            // Desk phones will register here with digest.
+            Method::Register => {
+                self.count("register_refused");
+                self.respond(now, id, request, 403);
+            }
+            Method::Cancel => self.respond(now, id, request, 481),
+            Method::Ack
+            | Method::Prack
+            | Method::Update
+            | Method::Refer
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => self.respond(now, id, request, 405),
+        }
+    }
+
+    fn take_invite(&mut self, now: Timestamp, id: ServerId, flow: Hop, invite: &Message) {
+        if let Some(status) = self.reason_to_refuse(invite) {
+            return self.respond(now, id, invite, status);
+        }
+        let (tag, contact) = (self.random.token(16), self.contact_for(flow));
+        let (Some(leg), Some(source)) = (OuterLeg::new(flow, id, invite, tag, contact), self.source_of(flow)) else {
+            return self.respond(now, id, invite, 400);
+        };
+        let (call, parties) = (CallId::new(now, &mut self.random), parties_of(invite));
+        self.outer_by_name.insert(leg.name(), call);
+        self.outer_by_server.insert(id, call);
+        let trying = leg.progress(100);
+        self.outer.insert(call, leg);
+        self.calls.insert(call, Call::new(call, &parties.from, &parties.to, &self.settings, now));
+        if let Some(response) = trying {
+            self.transactions.handle(now, Layer::Respond { id, response });
+        }
+        self.act(now, call);
+        let question = RouteQuestion { call, source, from: parties.from, from_name: parties.from_name, to: parties.to };
+        self.outputs.push_back(Output::RouteWanted(question));
+    }
+
+    fn reason_to_refuse(&mut self, invite: &Message) -> Option<u16> {
+        let status = if self.outer_by_name.contains_key(&name_of(invite)) {
+            // The same INVITE by another way (RFC 3261 §8.2.2.2).
+            482
+        } else if invite.unsupported(SUPPORTED).next().is_some() {
+            420
+        } else if !invite.body().is_empty() && !invite.has_content_type("application/sdp") {
+            415
+        } else if self.calls.len() >= self.settings.max_calls {
+            503
+        } else {
+            return None;
+        };
+        self.count(match status {
+            482 => "merged",
+            420 => "extension",
+            415 => "media_type",
+            _ => "flooded",
+        });
+        Some(status)
+    }
+
+    /// A session that runs is not changed, except that a refresh of the same offer gets the same answer.
+    fn take_change(&mut self, now: Timestamp, id: ServerId, invite: &Message) {
+        let Some(call) = self.dialog_of(invite) else { return self.respond(now, id, invite, 481) };
+        let Some(leg) = self.outer.get_mut(&call) else { return };
+        match leg.accept_again(now, id, invite) {
+            Ok(response) => self.transactions.handle(now, Layer::Respond { id, response }),
+            Err(status) => self.respond(now, id, invite, status),
+        }
+        self.settle_outer(call);
+    }
+
+    fn take_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) {
+        let Some(call) = self.dialog_of(bye) else { return self.respond(now, id, bye, 481) };
+        let Some(leg) = self.outer.get_mut(&call) else { return };
+        leg.note_hang_up();
+        if !self.calls.contains_key(&call) {
+            return self.respond(now, id, bye, 200);
+        }
+        leg.unanswered.push((id, bye.detached()));
+        self.tell(now, call, Event::CallerHungUp);
+        self.settle_outer(call);
+    }
+
+    fn take_ack(&mut self, now: Timestamp, ack: &Message) {
+        let Some(call) = self.outer_by_name.get(&name_of(ack)).copied() else { return };
+        let Some(acknowledged) = self.outer.get_mut(&call).and_then(|leg| leg.acknowledge(ack)) else { return };
+        if let Some(sdp) = acknowledged.sdp {
+            self.outputs.push_back(Output::CallerAccepted { call, sdp });
+        }
+        if let Some(bye) = acknowledged.bye {
+            self.send_bye(now, call, bye);
+        }
+        self.settle_outer(call);
+    }
+
+    fn take_cancel(&mut self, now: Timestamp, id: ServerId) {
+        if let Some(call) = self.outer_by_server.get(&id).copied() {
+            self.tell(now, call, Event::CallerCancelled);
+        }
+    }
+
+    /// An INVITE that ended without a final answer of ours has lost its caller.
+    fn end_server(&mut self, now: Timestamp, id: ServerId, ended: Ended) {
+        let Some(call) = self.outer_by_server.remove(&id) else { return };
+        if matches!(ended, Ended::FlowFailed | Ended::Timeout) {
+            self.tell(now, call, Event::CallerCancelled);
+        }
+    }
+
+    fn finish_bye(&mut self, id: ClientId) {
+        let Some(call) = self.outer_by_bye.remove(&id) else { return };
+        if let Some(leg) = self.outer.get_mut(&call) {
+            leg.note_bye_done();
+        }
+        self.settle_outer(call);
+    }
+
+    /// Sends the 200 again, or gives the caller up.
+    pub(super) fn repeat_answer(&mut self, now: Timestamp, call: CallId) {
+        let Some(leg) = self.outer.get_mut(&call) else { return };
+        match leg.repeat(now) {
+            Ok(Some((id, response))) => self.transactions.handle(now, Layer::Respond { id, response }),
+            Ok(None) => {}
+            Err(bye) => {
+                if let Some(bye) = bye {
+                    self.send_bye(now, call, bye);
+                }
+                self.tell(now, call, Event::CallerLost);
+            }
+        }
+        self.settle_outer(call);
+    }
+
+    pub(super) fn send_bye(&mut self, now: Timestamp, call: CallId, request: Message) {
+        let Some(flow) = self.outer.get(&call).map(OuterLeg::reach) else { return };
+        self.next_client += 1;
+        let id = ClientId(self.next_client);
+        self.outer_by_bye.insert(id, call);
+        self.transactions.handle(now, Layer::Request { id, flow, request });
+    }
+
+    /// Sets the deadline of a caller's leg, and lets the leg go when its call is gone and nothing is owed.
+    pub(super) fn settle_outer(&mut self, call: CallId) {
+        let Some(leg) = self.outer.get(&call) else { return };
+        self.agenda.set(Alarm::Outer(call), leg.poll_timeout(call));
+        if leg.is_busy() || self.calls.contains_key(&call) {
+            return;
+        }
+        self.outer_by_name.remove(&leg.name());
+        self.outer_by_server.remove(&leg.server);
+        self.outer.remove(&call);
+    }
+
+    /// The call whose dialog a request belongs to.
+    fn dialog_of(&mut self, request: &Message) -> Option<CallId> {
+        let call = *self.outer_by_name.get(&name_of(request))?;
+        self.outer.get_mut(&call)?.dialog().take_in(request).ok().map(|()| call)
+    }
+
+    fn respond(&mut self, now: Timestamp, id: ServerId, request: &Message, status: u16) {
+        let start = request.response(status, reason(status)).to_tag(&self.random.token(16));
+        let start = match status {
+            200 | 405 => start.header("Allow", ALLOW),
+            415 => start.header("Accept", "application/sdp"),
+            420 => start.header("Unsupported", request.unsupported(SUPPORTED).collect::<Vec<_>>().join(", ")),
+            503 => start.header("Retry-After", 10),
+            _ => start,
+        };
+        self.transactions.handle(now, Layer::Respond { id, response: start.build() });
+    }
+
+    fn contact_for(&self, flow: Hop) -> String {
+        match flow {
+            Hop::Udp(_) => format!("sip:edge@{}", self.settings.udp_address),
+            Hop::Connection { .. } => format!("sip:edge@{};transport=tcp", self.settings.tcp_address),
+        }
+    }
+
+    fn source_of(&self, flow: Hop) -> Option<std::net::SocketAddr> {
+        match flow {
+            Hop::Udp(source) => Some(source),
+            Hop::Connection { id, .. } => match self.connections.get(&ConnectionId(id))?.peer {
+                Peer::Trunk(source) => Some(source),
+                Peer::Device(_) => None,
+            },
+        }
+    }
+}
+
+const fn hop_of(connection: ConnectionId) -> Hop {
+    Hop::Connection { id: connection.0, transport: Transport::Tcp }
+}
+
+const fn flow_of(hop: Hop) -> Flow {
+    match hop {
+        Hop::Udp(peer) => Flow::Udp(peer),
+        Hop::Connection { id, .. } => Flow::Stream(ConnectionId(id)),
+    }
+}

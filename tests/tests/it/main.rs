@@ -1,0 +1,13 @@
+//! The shape of the tree and the whole system on loopback, in one binary.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+mod bad_input;
+mod counters;
+mod first_call;
+mod layers;
+mod postgres;
+mod sipp;
+mod sources;
+mod story;
+mod tidy;
