@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use callfield_tests::deployment::COMPANY_NUMBER;
+use tokio::net::UdpSocket;
 use tokio::process::Command;
 
 /// How long sipp may take for its call; then it gives up with an error.
@@ -76,8 +77,10 @@ impl Sipp {
             Transport::Udp => ("u1", udp),
             Transport::Tcp => ("t1", tcp),
         };
+        // Left alone sipp takes 5060, which may be somebody else's.
+        let port = UdpSocket::bind((self.address, 0)).await?.local_addr()?.port().to_string();
         let mut sipp = Command::new("sipp");
-        sipp.arg("-sf").arg(scenario).args(["-m", "1", "-r", "1", "-t", mode, "-i", self.address]);
+        sipp.arg("-sf").arg(scenario).args(["-m", "1", "-r", "1", "-t", mode, "-i", self.address, "-p", &port]);
         sipp.args(["-mi", "127.0.0.1", "-s", self.callee, "-key", "caller", self.caller]);
         sipp.args(["-timeout", PATIENCE, "-timeout_error", "-nostdin", "-trace_err", "-error_file"]).arg(&errors);
         sipp.args(["-trace_msg", "-message_file"]).arg(errors.with_extension("messages"));
