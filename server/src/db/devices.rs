@@ -299,6 +299,7 @@ mod tests {
                 service: PushService::Fcm,
                 token: "token-2".to_owned(),
                 environment: PushEnvironment::Production,
+                registered_at: Timestamp::from_millis(55),
             };
             let mut rows = house.write().await;
             rows.replace_push(device.id, Some(&fresh)).await.unwrap();
@@ -325,6 +326,7 @@ mod tests {
             service: PushService::Fcm,
             token: "secret".to_owned(),
             environment: PushEnvironment::Production,
+            registered_at: Timestamp::ZERO,
         };
         assert_eq!(format!("{push:?}"), "PushTarget(Fcm, Production)");
     }

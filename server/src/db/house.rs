@@ -73,6 +73,7 @@ impl House {
                 service: PushService::Apns,
                 token: "token-1".to_owned(),
                 environment: PushEnvironment::Sandbox,
+                registered_at: Timestamp::from_millis(10),
             }),
             push_invalid: None,
             enrolled_at: Timestamp::from_millis(10),
