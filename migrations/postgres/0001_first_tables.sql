@@ -53,6 +53,7 @@ CREATE TABLE devices (
     push_service         TEXT,
     push_token           TEXT,
     push_environment     TEXT,
+    push_registered_at   BIGINT,
     push_invalid_since   BIGINT,
     push_invalid_reason  TEXT,
     created_at           BIGINT NOT NULL,

@@ -53,6 +53,7 @@ CREATE TABLE devices (
     push_service         TEXT,
     push_token           TEXT,
     push_environment     TEXT,
+    push_registered_at   INTEGER,
     push_invalid_since   INTEGER,
     push_invalid_reason  TEXT,
     created_at           INTEGER NOT NULL,

@@ -110,11 +110,7 @@ impl Message {
     ///
     /// A value that is not UTF-8 is read as Latin-1.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.head
-            .lines
-            .iter()
-            .find(|line| names::is_same(self.name_of(line), name))
-            .map(|line| self.text_of(line.value))
+        self.lines_named(name).next().map(|line| self.text_of(line.value))
     }
 
     /// The value of each header line of this name, in order, not cut at commas.

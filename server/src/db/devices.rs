@@ -42,6 +42,8 @@ pub struct PushTarget {
     pub token: String,
     /// Which of Apple's two worlds; FCM has one.
     pub environment: PushEnvironment,
+    /// When the installation named it last: what a service found out before that does not condemn it.
+    pub registered_at: Timestamp,
 }
 
 impl std::fmt::Debug for PushTarget {
@@ -83,6 +85,7 @@ struct Row {
     push_service: Option<String>,
     push_token: Option<String>,
     push_environment: Option<String>,
+    push_registered_at: Option<i64>,
     push_invalid_since: Option<i64>,
     push_invalid_reason: Option<String>,
     enrolled_at: i64,
@@ -91,26 +94,26 @@ struct Row {
 statements! {
     /// The same installation enrols again after its app's data was lost: everything of it is replaced.
     ENROL = "INSERT INTO devices (tenant_id, id, user_id, platform, name, app_version, os_version, public_key,
-            token_hash, push_service, push_token, push_environment, created_at, enrolled_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+            token_hash, push_service, push_token, push_environment, push_registered_at, created_at, enrolled_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)
         ON CONFLICT (tenant_id, id) DO UPDATE SET user_id = excluded.user_id, platform = excluded.platform,
             name = excluded.name, app_version = excluded.app_version, os_version = excluded.os_version,
             public_key = excluded.public_key, token_hash = excluded.token_hash,
             push_service = excluded.push_service, push_token = excluded.push_token,
-            push_environment = excluded.push_environment, push_invalid_since = NULL, push_invalid_reason = NULL,
-            enrolled_at = excluded.enrolled_at";
+            push_environment = excluded.push_environment, push_registered_at = excluded.push_registered_at,
+            push_invalid_since = NULL, push_invalid_reason = NULL, enrolled_at = excluded.enrolled_at";
     BY_TOKEN = "SELECT tenant_id, user_id, id FROM devices WHERE token_hash = $1";
     ALL = "SELECT id, user_id, platform, name, app_version, os_version, public_key, push_service, push_token,
-            push_environment, push_invalid_since, push_invalid_reason, enrolled_at
+            push_environment, push_registered_at, push_invalid_since, push_invalid_reason, enrolled_at
         FROM devices WHERE tenant_id = $1 ORDER BY id";
     OF_USER = "SELECT id, user_id, platform, name, app_version, os_version, public_key, push_service, push_token,
-            push_environment, push_invalid_since, push_invalid_reason, enrolled_at
+            push_environment, push_registered_at, push_invalid_since, push_invalid_reason, enrolled_at
         FROM devices WHERE tenant_id = $1 AND user_id = $2 ORDER BY id";
     ONE = "SELECT id, user_id, platform, name, app_version, os_version, public_key, push_service, push_token,
-            push_environment, push_invalid_since, push_invalid_reason, enrolled_at
+            push_environment, push_registered_at, push_invalid_since, push_invalid_reason, enrolled_at
         FROM devices WHERE tenant_id = $1 AND id = $2";
     REPLACE_PUSH = "UPDATE devices SET push_service = $3, push_token = $4, push_environment = $5,
-            push_invalid_since = NULL, push_invalid_reason = NULL
+            push_registered_at = $6, push_invalid_since = NULL, push_invalid_reason = NULL
         WHERE tenant_id = $1 AND id = $2";
     /// Only the token the service spoke of: the device may have brought a newer one.
     INVALIDATE_PUSH = "UPDATE devices SET push_invalid_since = $4, push_invalid_reason = $5
@@ -121,7 +124,7 @@ impl Scoped {
     /// Makes `device` a device of its user, with the hash of its new bearer token.
     pub async fn enrol_device(&mut self, device: &Device, token_hash: &[u8]) -> Result<()> {
         let tenant = self.tenant.uuid();
-        let (service, token, environment) = columns(device.push.as_ref());
+        let (service, token, environment, registered_at) = columns(device.push.as_ref());
         on!(self.tx, connection => sqlx::query(ENROL)
             .bind(tenant)
             .bind(device.id.uuid())
@@ -135,6 +138,7 @@ impl Scoped {
             .bind(service)
             .bind(token)
             .bind(environment)
+            .bind(registered_at)
             .bind(device.enrolled_at.as_millis())
             .execute(connection).await.map(drop))?;
         Ok(())
@@ -170,13 +174,14 @@ impl Scoped {
     /// Replaces where a device's pushes go; a token that was invalid is forgotten.
     pub async fn replace_push(&mut self, id: DeviceId, push: Option<&PushTarget>) -> Result<()> {
         let tenant = self.tenant.uuid();
-        let (service, token, environment) = columns(push);
+        let (service, token, environment, registered_at) = columns(push);
         on!(self.tx, connection => sqlx::query(REPLACE_PUSH)
             .bind(tenant)
             .bind(id.uuid())
             .bind(service)
             .bind(token)
             .bind(environment)
+            .bind(registered_at)
             .execute(connection).await.map(drop))?;
         Ok(())
     }
@@ -207,22 +212,25 @@ impl Tx {
     }
 }
 
-fn columns(push: Option<&PushTarget>) -> (Option<String>, Option<&str>, Option<String>) {
-    (push.map(|p| word(p.service)), push.map(|p| p.token.as_str()), push.map(|p| word(p.environment)))
+fn columns(push: Option<&PushTarget>) -> (Option<String>, Option<&str>, Option<String>, Option<i64>) {
+    let Some(push) = push else { return (None, None, None, None) };
+    let registered_at = push.registered_at.as_millis();
+    (Some(word(push.service)), Some(&push.token), Some(word(push.environment)), Some(registered_at))
 }
 
 impl TryFrom<Row> for Device {
     type Error = super::DbError;
 
     fn try_from(row: Row) -> Result<Self> {
-        let push = match (row.push_service, row.push_token) {
-            (Some(service), Some(token)) => Some(PushTarget {
+        let push = match (row.push_service, row.push_token, row.push_registered_at) {
+            (Some(service), Some(token), Some(registered_at)) => Some(PushTarget {
                 service: from_word(service, "push service")?,
                 token,
                 environment: match row.push_environment {
                     Some(environment) => from_word(environment, "push environment")?,
                     None => PushEnvironment::default(),
                 },
+                registered_at: Timestamp::from_millis(registered_at),
             }),
             _ => None,
         };

@@ -23,12 +23,13 @@ pub(super) struct NewPush {
 }
 
 impl NewPush {
-    pub(super) fn checked(self) -> ApiResult<PushTarget> {
+    pub(super) fn checked(self, now: Timestamp) -> ApiResult<PushTarget> {
         let is_plausible = (1..=4096).contains(&self.token.len()) && self.token.bytes().all(|b| b.is_ascii_graphic());
         if !is_plausible {
             return Err(ApiError::invalid("`push.token` must have 1 to 4096 visible ASCII characters."));
         }
-        Ok(PushTarget { service: self.service, token: self.token, environment: self.environment })
+        let Self { service, token, environment } = self;
+        Ok(PushTarget { service, token, environment, registered_at: now })
     }
 }
 
@@ -38,7 +39,7 @@ pub(super) async fn replace_push(
     DeviceAuth(identity): DeviceAuth,
     Body(push): Body<NewPush>,
 ) -> ApiResult<StatusCode> {
-    let push = push.checked()?;
+    let push = push.checked(app.now())?;
     let mut db = app.db.write(identity.tenant).await?;
     db.replace_push(identity.device, Some(&push)).await?;
     db.commit().await?;

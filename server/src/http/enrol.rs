@@ -178,7 +178,7 @@ impl NewDevice {
             app_version: name(&self.app_version, "app_version")?,
             os_version: name(&self.os_version, "os_version")?,
             public_key,
-            push: self.push.map(NewPush::checked).transpose()?,
+            push: self.push.map(|push| push.checked(now)).transpose()?,
             push_invalid: None,
             enrolled_at: now,
         })

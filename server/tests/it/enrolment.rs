@@ -94,12 +94,14 @@ db_test! {
         assert_eq!(listed.body["devices"][0]["push"]["invalid_reason"], "Unregistered");
         assert!(!listed.body.to_string().contains("fcm-token-1"), "a push token is a secret");
 
+        office.app.clock.advance(Duration::from_secs(60));
         let push = json!({ "service": "apns", "token": "apns-token-2", "environment": "sandbox" });
         assert_eq!(office.put(&phone.token, "/v1/device/push", push).await.status, StatusCode::NO_CONTENT);
         let device = office.app.db.read(office.tenant).await.unwrap().device(phone.id).await.unwrap().unwrap();
         let push = device.push.unwrap();
         assert_eq!((push.service, push.environment), (PushService::Apns, PushEnvironment::Sandbox));
         assert_eq!(push.token, "apns-token-2");
+        assert_eq!((push.registered_at, device.enrolled_at), (MORNING + Duration::from_secs(60), MORNING));
         assert_eq!(device.push_invalid, None);
     }
 

@@ -84,6 +84,7 @@ impl House {
                 service: if service == Service::Apns { PushService::Apns } else { PushService::Fcm },
                 token: token.clone(),
                 environment: PushEnvironment::Production,
+                registered_at: enrolled_at,
             }),
             push_invalid: None,
             enrolled_at,
@@ -226,6 +227,22 @@ db_test! {
             assert_eq!(house.ending().await.result, WakeResult::Failed(reason.to_owned()));
             assert_eq!(house.stored(phone.device).await.push_invalid, None, "{reason}");
         }
+    }
+
+    async fn a_token_named_again_outlives_what_apple_found_out_before(db: Db) {
+        let mut house = House::with_one_company(db).await;
+        let enrolled_at = house.app.now();
+        let phone = house.enrol(Service::Apns).await;
+        let (found_out, named_again) = (enrolled_at + Duration::from_secs(60), enrolled_at + Duration::from_secs(120));
+        house.services.fakes.delivery.uninstall(&phone.token, found_out.as_millis());
+        let push = PushTarget { registered_at: named_again, ..house.stored(phone.device).await.push.unwrap() };
+        let mut tx = house.app.db.write(house.tenant).await.unwrap();
+        tx.replace_push(phone.device, Some(&push)).await.unwrap();
+        tx.commit().await.unwrap();
+        house.wake(phone.device).await;
+        assert_eq!(house.ending().await.result, WakeResult::Failed("apns: Unregistered (410)".to_owned()));
+        let stored = house.stored(phone.device).await;
+        assert_eq!((stored.push, stored.push_invalid), (Some(push), None));
     }
 
     async fn what_cannot_be_sent_is_reported_at_once(db: Db) {
