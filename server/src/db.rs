@@ -35,9 +35,9 @@ mod writer_tests;
 
 pub use admin_tokens::AdminToken;
 pub use calls::{CallPage, StoredCall};
-pub use changes::{NewChange, RefusedChange};
+pub use changes::{ChangeBytes, NewChange, RefusedChange};
 pub use devices::{Device, PushEnvironment, PushService, PushTarget};
-pub use doc_scopes::{FeedEntry, HeldDoc};
+pub use doc_scopes::{FeedEntry, FeedItem, HeldDoc};
 pub use docs::{Doc, DocPage};
 pub use enrolment_codes::EnrolmentCode;
 pub use numbers::{InboundNumber, Number};
