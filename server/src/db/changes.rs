@@ -191,10 +191,6 @@ mod tests {
         }
     }
 
-    fn bytes(changes: Result<Vec<ChangeBytes>>) -> Vec<Vec<u8>> {
-        changes.unwrap().into_iter().map(|change| change.bytes).collect()
-    }
-
     db_test! {
         async fn changes_come_after_a_place_in_order_and_a_known_one_stays_as_it_was(db: Db) {
             let mut house = House::new(&db).await;
@@ -208,8 +204,9 @@ mod tests {
             rows.append_change(&NewChange { epoch: 1, ..change(doc, 4, None) }).await.unwrap();
             rows.commit().await.unwrap();
             let mut rows = house.read().await;
-            assert_eq!(bytes(rows.changes_after(doc, 0, 1, 10).await), [vec![2; 3], vec![3; 3]]);
-            assert_eq!(bytes(rows.changes_after(doc, 0, 0, 2).await), [vec![1; 3], vec![2; 3]]);
+            let sent = |n: u8| ChangeBytes { actor: vec![1; 16], bytes: vec![n; 3] };
+            assert_eq!(rows.changes_after(doc, 0, 1, 10).await.unwrap(), [sent(2), sent(3)]);
+            assert_eq!(rows.changes_after(doc, 0, 0, 2).await.unwrap(), [sent(1), sent(2)]);
             assert_eq!(rows.device_of_change(doc, &[1; 32]).await.unwrap(), Some(device));
             assert_eq!(rows.device_of_change(doc, &[4; 32]).await.unwrap(), None);
         }
@@ -231,6 +228,7 @@ mod tests {
             rows.set_aside(&refused).await.unwrap();
             rows.set_aside(&refused).await.unwrap();
             rows.commit().await.unwrap();
+            assert_eq!(house.read().await.refused_changes(nothing).await.unwrap(), [refused]);
         }
     }
 }

@@ -147,7 +147,8 @@ mod tests {
             let mut rows = house.read().await;
             let feed = rows.feed("tenant", 0, 10).await.unwrap();
             assert_eq!(feed.iter().map(|item| (item.entry.doc, item.entry.seq)).collect::<Vec<_>>(), [(two, 2), (one, 3)]);
-            assert_eq!(rows.feed("tenant", 2, 10).await.unwrap().len(), 1);
+            let again = FeedItem { entry: FeedEntry { doc: one, seq: 3, is_held: true }, is_entered: false };
+            assert_eq!(rows.feed("tenant", 2, 10).await.unwrap(), [again], "it was in the scope before");
             assert_eq!(rows.feed("tenant", 0, 1).await.unwrap()[0].entry.doc, two);
             assert!(rows.feed("user:nobody", 0, 10).await.unwrap().is_empty());
         }
@@ -162,8 +163,8 @@ mod tests {
             rows.commit().await.unwrap();
             let mut rows = house.read().await;
             assert_eq!(rows.scopes_of(doc).await.unwrap(), ["user:b"]);
-            let left = FeedEntry { doc, seq: 2, is_held: false };
-            assert_eq!(rows.feed("user:a", 1, 10).await.unwrap()[0].entry, left);
+            let left = FeedItem { entry: FeedEntry { doc, seq: 2, is_held: false }, is_entered: true };
+            assert_eq!(rows.feed("user:a", 1, 10).await.unwrap(), [left]);
             assert!(rows.held_docs("user:a").await.unwrap().is_empty());
             let held = rows.held_docs("user:b").await.unwrap();
             assert_eq!(held, [HeldDoc { doc, epoch: 0, heads: vec![9; 32] }]);
