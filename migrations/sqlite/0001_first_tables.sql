@@ -161,13 +161,14 @@ CREATE TABLE changes (
 ) STRICT;
 CREATE INDEX changes_by_seq ON changes (tenant_id, doc_id, seq);
 
--- Which scope holds which record, and when that last changed.
+-- Which scope holds which record, when that last changed, and when the record came or left.
 CREATE TABLE doc_scopes (
-    tenant_id  BLOB    NOT NULL,
-    scope      TEXT    NOT NULL,
-    doc_id     BLOB    NOT NULL,
-    seq        INTEGER NOT NULL,
-    state      TEXT    NOT NULL,
+    tenant_id    BLOB    NOT NULL,
+    scope        TEXT    NOT NULL,
+    doc_id       BLOB    NOT NULL,
+    seq          INTEGER NOT NULL,
+    entered_seq  INTEGER NOT NULL,
+    state        TEXT    NOT NULL,
     PRIMARY KEY (tenant_id, scope, doc_id),
     FOREIGN KEY (tenant_id, doc_id) REFERENCES docs (tenant_id, id)
 ) STRICT;

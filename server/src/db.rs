@@ -25,6 +25,8 @@ mod writer;
 #[cfg(test)]
 mod call_tests;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod schema_tests;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -33,9 +35,9 @@ mod writer_tests;
 
 pub use admin_tokens::AdminToken;
 pub use calls::{CallPage, StoredCall};
-pub use changes::{NewChange, RefusedChange};
+pub use changes::{ChangeBytes, NewChange, RefusedChange};
 pub use devices::{Device, PushEnvironment, PushService, PushTarget};
-pub use doc_scopes::{FeedEntry, HeldDoc};
+pub use doc_scopes::{FeedEntry, FeedItem, HeldDoc};
 pub use docs::{Doc, DocPage};
 pub use enrolment_codes::EnrolmentCode;
 pub use numbers::{InboundNumber, Number};
@@ -180,7 +182,7 @@ macro_rules! statements {
 use statements;
 
 statements! {
-    PING = "SELECT 1";
+    PING = "SELECT 1 AS alive";
 }
 
 const LOCK_TENANT: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))";

@@ -59,7 +59,7 @@ pub enum ServeError {
     #[error(transparent)]
     Sip(#[from] BindError),
     /// The credentials of a push service.
-    #[error("push: {0}")]
+    #[error(transparent)]
     Push(#[from] SettingsError),
     /// The operating system gives no random bytes.
     #[error("the operating system gives no random bytes")]

@@ -1,6 +1,6 @@
 //! Messages: parse, print, edit: one `Bytes`, one table of header spans.
 //!
-//! [`parse`] reads a datagram or a WebSocket frame, [`StreamDecoder`] a TCP or TLS stream. Both give a [`Verdict`]:
+//! [`parse()`] reads a datagram or a WebSocket frame, [`StreamDecoder`] a TCP or TLS stream. Both give a [`Verdict`]:
 //! the message is fine, it is wrong but can be answered, or it is dropped. A [`Message`] is read through accessors
 //! only; what nobody edits leaves byte for byte as it came.
 //!

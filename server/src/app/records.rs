@@ -55,6 +55,12 @@ pub enum RecordsError {
     /// The values do not fit the type; why.
     #[error("{0}")]
     Unfit(String),
+    /// The owner is nobody of this company.
+    #[error("the owner is no user of this company")]
+    UnknownOwner,
+    /// The party may not write that.
+    #[error("this record may not be written like that")]
+    Forbidden,
     /// The change was refused; the code.
     #[error("refused: {0}")]
     Refused(String),

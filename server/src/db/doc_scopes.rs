@@ -22,6 +22,15 @@ pub struct FeedEntry {
     pub is_held: bool,
 }
 
+/// News of a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedItem {
+    /// The record and its place.
+    pub entry: FeedEntry,
+    /// Whether it came into the scope after the place that the news were asked from: who has only that is without it.
+    pub is_entered: bool,
+}
+
 /// What a scope's checksum is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldDoc {
@@ -37,6 +46,7 @@ pub struct HeldDoc {
 struct FeedRow {
     doc_id: Uuid,
     seq: i64,
+    entered_seq: i64,
     state: String,
 }
 
@@ -48,10 +58,12 @@ struct HeldRow {
 }
 
 statements! {
-    PUT = "INSERT INTO doc_scopes (tenant_id, scope, doc_id, seq, state) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (tenant_id, scope, doc_id) DO UPDATE SET seq = excluded.seq, state = excluded.state";
+    PUT = "INSERT INTO doc_scopes (tenant_id, scope, doc_id, seq, entered_seq, state) VALUES ($1, $2, $3, $4, $4, $5)
+        ON CONFLICT (tenant_id, scope, doc_id) DO UPDATE SET seq = excluded.seq, state = excluded.state,
+            entered_seq = CASE WHEN doc_scopes.state = excluded.state
+                THEN doc_scopes.entered_seq ELSE excluded.entered_seq END";
     OF_DOC = "SELECT scope FROM doc_scopes WHERE tenant_id = $1 AND doc_id = $2 AND state = $3 ORDER BY scope";
-    FEED = "SELECT doc_id, seq, state FROM doc_scopes WHERE tenant_id = $1 AND scope = $2 AND seq > $3
+    FEED = "SELECT doc_id, seq, entered_seq, state FROM doc_scopes WHERE tenant_id = $1 AND scope = $2 AND seq > $3
         ORDER BY seq LIMIT $4";
     HELD_DOCS = "SELECT docs.id AS id, docs.epoch AS epoch, docs.heads AS heads
         FROM doc_scopes JOIN docs ON docs.tenant_id = doc_scopes.tenant_id AND docs.id = doc_scopes.doc_id
@@ -83,7 +95,7 @@ impl Scoped {
     }
 
     /// What happened in a scope after `seq`, each record once, `limit` at most.
-    pub async fn feed(&mut self, scope: &str, seq: i64, limit: i64) -> Result<Vec<FeedEntry>> {
+    pub async fn feed(&mut self, scope: &str, seq: i64, limit: i64) -> Result<Vec<FeedItem>> {
         let tenant = self.tenant.uuid();
         let rows: Vec<FeedRow> = on!(self.tx, connection => sqlx::query_as(FEED)
             .bind(tenant)
@@ -91,9 +103,11 @@ impl Scoped {
             .bind(seq)
             .bind(limit)
             .fetch_all(connection).await)?;
-        let entry =
-            |row: FeedRow| FeedEntry { doc: RecordId::from_uuid(row.doc_id), seq: row.seq, is_held: row.state == HELD };
-        Ok(rows.into_iter().map(entry).collect())
+        let item = |row: FeedRow| FeedItem {
+            entry: FeedEntry { doc: RecordId::from_uuid(row.doc_id), seq: row.seq, is_held: row.state == HELD },
+            is_entered: row.entered_seq > seq,
+        };
+        Ok(rows.into_iter().map(item).collect())
     }
 
     /// Every record that a scope holds.
@@ -110,5 +124,48 @@ impl Scoped {
             heads: row.heads,
         };
         Ok(rows.into_iter().map(held).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+    use super::*;
+
+    db_test! {
+        async fn a_record_stands_once_in_the_feed_at_its_latest_place(db: Db) {
+            let mut house = House::new(&db).await;
+            let (one, two) = (house.doc("contact", json!({})).await.id, house.doc("contact", json!({})).await.id);
+            let mut rows = house.write().await;
+            for (doc, seq) in [(one, 1), (two, 2), (one, 3)] {
+                rows.put_scope("tenant", FeedEntry { doc, seq, is_held: true }).await.unwrap();
+            }
+            rows.commit().await.unwrap();
+            let mut rows = house.read().await;
+            let feed = rows.feed("tenant", 0, 10).await.unwrap();
+            assert_eq!(feed.iter().map(|entry| (entry.doc, entry.seq)).collect::<Vec<_>>(), [(two, 2), (one, 3)]);
+            assert_eq!(rows.feed("tenant", 2, 10).await.unwrap().len(), 1);
+            assert_eq!(rows.feed("tenant", 0, 1).await.unwrap()[0].doc, two);
+            assert!(rows.feed("user:nobody", 0, 10).await.unwrap().is_empty());
+        }
+
+        async fn a_record_that_left_a_scope_is_told_and_not_held(db: Db) {
+            let mut house = House::new(&db).await;
+            let doc = house.doc("contact", json!({})).await.id;
+            let mut rows = house.write().await;
+            rows.put_scope("user:a", FeedEntry { doc, seq: 1, is_held: true }).await.unwrap();
+            rows.put_scope("user:a", FeedEntry { doc, seq: 2, is_held: false }).await.unwrap();
+            rows.put_scope("user:b", FeedEntry { doc, seq: 2, is_held: true }).await.unwrap();
+            rows.commit().await.unwrap();
+            let mut rows = house.read().await;
+            assert_eq!(rows.scopes_of(doc).await.unwrap(), ["user:b"]);
+            assert_eq!(rows.feed("user:a", 1, 10).await.unwrap(), [FeedEntry { doc, seq: 2, is_held: false }]);
+            assert!(rows.held_docs("user:a").await.unwrap().is_empty());
+            let held = rows.held_docs("user:b").await.unwrap();
+            assert_eq!(held, [HeldDoc { doc, epoch: 0, heads: vec![9; 32] }]);
+        }
     }
 }

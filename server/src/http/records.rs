@@ -84,16 +84,33 @@ pub(super) async fn create(
     Body(creation): Body<Creation>,
 ) -> ApiResult<Response> {
     let party = Party::of_caller(caller);
-    let mut fields = creation.fields;
-    if let Some(owner) = creation.owner.or(caller.user()) {
-        if app.db.read(party.tenant).await?.user(owner).await?.is_none() {
-            return Err(ApiError::invalid("`owner` is no user of this company."));
-        }
-        fields.entry("owner_id").or_insert_with(|| Value::String(owner.to_string()));
-    }
-    let new = NewRecord { record_type: creation.r#type, fields: Value::Object(fields) };
+    let record_type: RecordType = creation.r#type.parse().map_err(|_| ApiError::from(RecordsError::UnknownType))?;
+    let fields = owned(record_type, creation, caller.user())?;
+    let new = NewRecord { record_type, fields };
     let record = records::create(&app, &party, new).await?;
     shown(&app, &party, record, StatusCode::CREATED).await
+}
+
+/// The fields with the owner among them: the named one, else the person who asks. The server alone says whose a call is.
+fn owned(record_type: RecordType, creation: Creation, asking: Option<UserId>) -> ApiResult<Value> {
+    let Creation { mut fields, owner, .. } = creation;
+    if record_type == RecordType::Call {
+        let is_named = owner.is_some();
+        return if is_named { Err(ApiError::invalid("A call has no `owner`.")) } else { Ok(Value::Object(fields)) };
+    }
+    let field = record_type.owner_field();
+    match owner.map(|owner| Value::String(owner.to_string())) {
+        Some(owner) if fields.get(field).is_some_and(|other| *other != owner) => {
+            return Err(ApiError::invalid("`owner` and `fields.owner_id` differ."));
+        }
+        Some(owner) => drop(fields.insert(field.to_owned(), owner)),
+        None => {
+            let asking = asking.map(|user| Value::String(user.to_string()));
+            let missing = asking.filter(|_| !fields.contains_key(field));
+            fields.extend(missing.map(|user| (field.to_owned(), user)));
+        }
+    }
+    Ok(Value::Object(fields))
 }
 
 /// `PATCH /v1/records/{id}`: a JSON merge patch on top of the heads in `If-Match`.
@@ -143,7 +160,13 @@ impl From<RecordsError> for ApiError {
                 Self::new(StatusCode::PRECONDITION_FAILED, "unknown_heads", detail)
             }
             RecordsError::UnknownType => Self::invalid("There is no such type of record."),
-            RecordsError::Unfit(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unfit_values", why),
+            RecordsError::UnknownOwner => Self::invalid("The owner is no user of this company."),
+            RecordsError::Forbidden => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", "You may not write this record like that.")
+            }
+            RecordsError::Unfit(why) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unfit_values", format!("The values do not fit: {why}."))
+            }
             RecordsError::Refused(code) => {
                 let detail = format!("The change was refused: {code}.");
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "change_refused", detail)

@@ -10,7 +10,7 @@ use super::cursor::Cursors;
 use crate::app::App;
 use crate::app::error::{ApiError, ApiResult};
 use crate::app::records::{Party, RecordsError};
-use crate::db::{Doc, FeedEntry, Scoped};
+use crate::db::{ChangeBytes, Doc, FeedEntry, FeedItem, Scoped};
 
 /// Records of one page.
 const PAGE_RECORDS_MAX: i64 = 500;
@@ -45,20 +45,20 @@ impl<'a> Reader<'a> {
         let entries = self.rows.feed(&named.scope, start, PAGE_RECORDS_MAX).await?;
         let is_cut = entries.len() as i64 == PAGE_RECORDS_MAX;
         let (mut docs, mut seq, mut more) = (Vec::new(), start, is_cut);
-        for entry in entries {
+        for news in entries {
             // A page holds at least one record, or a device with a small budget would never get on.
             if self.bytes_left == 0 && !docs.is_empty() {
                 more = true;
                 break;
             }
-            if let Some(item) = self.item(named.level, entry, known).await? {
+            if let Some(item) = self.item(named.level, news, known).await? {
                 self.spend(&item);
                 docs.push(item);
             }
-            seq = entry.seq;
+            seq = news.entry.seq;
         }
         let checksum = match named.checksum {
-            Some(_) if !more => Some(self.checksum(&named.scope).await?),
+            Some(_) if !more => self.checksum(&named.scope, seq).await?,
             _ => None,
         };
         Ok(Page { scope: named.scope.clone(), docs, next: self.cursors.at(&named.scope, seq), more, checksum })
@@ -74,7 +74,12 @@ impl<'a> Reader<'a> {
             let doc = self.rows.doc(want.doc).await?;
             let item = match doc.filter(|doc| self.may_see(doc)) {
                 None => gone(FeedEntry { doc: want.doc, seq: 0, is_held: false }, String::new()),
-                Some(doc) => since(&doc, &want.heads)?,
+                Some(doc) => {
+                    let heads = want.heads.clone();
+                    // Loading a long record takes long; other requests go on meanwhile.
+                    let reading = tokio::task::spawn_blocking(move || since(&doc, &heads));
+                    reading.await.map_err(|_| RecordsError::BrokeOff)??
+                }
             };
             self.spend(&item);
             items.push(item);
@@ -82,11 +87,16 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 
-    async fn item(&mut self, level: Level, entry: FeedEntry, known: Option<i64>) -> ApiResult<Option<Item>> {
+    async fn item(&mut self, level: Level, news: FeedItem, known: Option<i64>) -> ApiResult<Option<Item>> {
+        let entry = news.entry;
         let Some(doc) = self.rows.doc(entry.doc).await? else { return Ok(None) };
         if !entry.is_held {
             // A device that starts again never had it.
             return Ok(known.map(|_| gone(entry, doc.record_type)));
+        }
+        // It was moved since the feed was read; that comes at a later place.
+        if !self.may_see(&doc) {
+            return Ok(None);
         }
         if level == Level::Projection {
             let body = vec![doc.projection.to_string().into_bytes()];
@@ -95,8 +105,7 @@ impl<'a> Reader<'a> {
         if let Some(known) = known {
             let limit = CHANGES_MAX as i64 + 1;
             let changes = self.rows.changes_after(doc.id, doc.epoch, known, limit).await?;
-            let bytes: usize = changes.iter().map(Vec::len).sum();
-            if !changes.is_empty() && changes.len() <= CHANGES_MAX && bytes <= CHANGE_BYTES_MAX {
+            if let Some(changes) = self.lacking(changes, news.is_entered) {
                 return Ok(Some(item(&doc, entry.seq, ItemKind::Changes, changes)));
             }
         }
@@ -104,10 +113,26 @@ impl<'a> Reader<'a> {
         Ok(Some(item(&doc, entry.seq, ItemKind::Snapshot, body)))
     }
 
-    async fn checksum(&mut self, scope: &str) -> ApiResult<u64> {
+    /// The changes to send one by one: those the device did not make itself. `None` if the whole record is better.
+    fn lacking(&self, changes: Vec<ChangeBytes>, is_entered: bool) -> Option<Vec<Vec<u8>>> {
+        let bytes: usize = changes.iter().map(|change| change.bytes.len()).sum();
+        if changes.is_empty() || changes.len() > CHANGES_MAX || bytes > CHANGE_BYTES_MAX {
+            return None;
+        }
+        let key = self.party.key;
+        let foreign = changes.into_iter().filter(|change| !change.actor.starts_with(key.as_bytes()));
+        let foreign: Vec<Vec<u8>> = foreign.map(|change| change.bytes).collect();
+        (foreign.is_empty() || !is_entered).then_some(foreign)
+    }
+
+    /// The checksum of a scope at `seq`; `None` if it has moved on since, because then it is not that of the page.
+    async fn checksum(&mut self, scope: &str, seq: i64) -> ApiResult<Option<u64>> {
         let held = self.rows.held_docs(scope).await?;
+        if !self.rows.feed(scope, seq, 1).await?.is_empty() {
+            return Ok(None);
+        }
         let share = |heads: &[u8]| Heads::from_bytes(heads).unwrap_or_default();
-        Ok(held.iter().fold(0, |sum, doc| sum ^ checksum::of_record(doc.doc, doc.epoch, &share(&doc.heads))))
+        Ok(Some(held.iter().fold(0, |sum, doc| sum ^ checksum::of_record(doc.doc, doc.epoch, &share(&doc.heads)))))
     }
 
     fn may_see(&self, doc: &Doc) -> bool {
@@ -123,17 +148,19 @@ impl<'a> Reader<'a> {
 /// What a device that has `heads` of a record lacks.
 fn since(doc: &Doc, heads: &Heads) -> ApiResult<Item> {
     let seq = doc.last_seq;
+    let whole = || item(doc, seq, ItemKind::Snapshot, vec![doc.snapshot.clone()]);
     if heads.is_empty() {
-        let body = vec![doc.snapshot.clone()];
-        return Ok(item(doc, seq, ItemKind::Snapshot, body));
+        return Ok(whole());
     }
     let record_type: RecordType = doc.record_type.parse().map_err(|_| RecordsError::NotFound)?;
     let record = Record::load(record_type, &doc.snapshot).map_err(RecordsError::Damaged)?;
     if heads.as_slice().iter().any(|head| !record.has(head)) {
-        let body = vec![doc.snapshot.clone()];
-        return Ok(item(doc, seq, ItemKind::Snapshot, body));
+        return Ok(whole());
     }
-    let changes = record.changes_since(heads).into_iter().map(|change| change.bytes).collect();
+    let changes: Vec<Vec<u8>> = record.changes_since(heads).into_iter().map(|change| change.bytes).collect();
+    if changes.len() > CHANGES_MAX {
+        return Ok(whole());
+    }
     Ok(item(doc, seq, ItemKind::Changes, changes))
 }
 

@@ -4,7 +4,7 @@ use axum::body::Body;
 use callfield_domain::{CallFacts, CallId, CallState, Direction};
 use callfield_server::app::route::{Needs, Route};
 use callfield_server::serve;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use serde_json::json;
 
 use crate::office::{MORNING, Office, company, request};
@@ -48,7 +48,9 @@ db_test! {
         let (_, stranger) = company(&office.app, "XYZ").await;
         for route in serve::routes().iter().filter(|route| route.path.contains("{id}") && route.needs != Needs::Device) {
             let path = filled(route, &call.to_string());
-            let answer = office.send(request(route.method.clone(), &path, &stranger, Body::from("{}"))).await;
+            let mut request = request(route.method.clone(), &path, &stranger, Body::from("{}"));
+            request.headers_mut().insert(header::IF_MATCH, format!("\"{}\"", "0".repeat(64)).parse().unwrap());
+            let answer = office.send(request).await;
             assert_eq!((answer.status, answer.error()), (StatusCode::NOT_FOUND, "not_found"), "{} {path}", route.method);
         }
         for (path, list) in [("/v1/calls", "calls"), ("/v1/devices", "devices")] {

@@ -1,9 +1,14 @@
 //! The server from outside: its HTTP API on both engines, and once through a real TLS port.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 mod access;
 mod calls;
+mod cli;
+mod durability;
 mod enrolment;
 mod office;
+mod program;
 mod refusals;
 mod tls;
 

@@ -271,3 +271,29 @@ fn each_deadline_says_why() {
     world.answer(180);
     assert_eq!(world.caller.poll_timeout(), Some((at(181_500), Why::RingingTimeout)));
 }
+
+#[test]
+fn thousands_of_transactions_come_and_go_and_leave_nothing() {
+    let settings = Settings { sent_by: "h".to_owned(), limit: 5_000 };
+    let mut callee = Transactions::new(settings, Seed::from_number(1));
+    for number in 0..5_000 {
+        let via = format!("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{number}");
+        let verdict = Verdict::Ok(request(Method::Options).edit().insert_first("Via", via).build());
+        let now = Timestamp::from_millis(number);
+        callee.handle(now, Input::Received { flow: udp(), verdict: verdict.clone() });
+        let Some(Output::Request { id, request, .. }) = callee.poll_output() else { panic!("a request") };
+        callee.handle(now, Input::Respond { id, response: request.response(200, "OK").build() });
+        callee.handle(now, Input::Received { flow: udp(), verdict });
+        let answers: Vec<_> = std::iter::from_fn(|| callee.poll_output()).collect();
+        assert!(
+            matches!(&answers[..], [Output::Transmit { bytes: first, .. }, Output::Transmit { bytes: again, .. }] if first == again)
+        );
+    }
+    assert_eq!(callee.len(), 5_000);
+    let first_end = Timestamp::from_millis(32_000);
+    assert_eq!(callee.poll_timeout(), Some((first_end, Why::AnswerRepeats)));
+    callee.handle_timeout(first_end);
+    assert_eq!(callee.len(), 4_999);
+    callee.handle_timeout(Timestamp::from_millis(37_000));
+    assert!(callee.is_empty());
+}

@@ -1,8 +1,9 @@
 //! Judged changes into the database, in one transaction.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use callfield_domain::{DeviceId, Milestone, PhoneNumber, TimelineEvent, Timestamp, UserId};
+use callfield_domain::{DeviceId, Milestone, PhoneNumber, RecordId, TimelineEvent, Timestamp, UserId};
 use callfield_sync::ingest::{self, Context, Ingested, Outcome, Refused, Stored};
 use callfield_sync::protocol::Push;
 use callfield_sync::schema::RecordType;
@@ -18,25 +19,17 @@ use crate::db::{self, Doc, FeedEntry, IndexedNumber, NewChange, RefusedChange, S
 /// [`RecordsError::Db`] or [`RecordsError::BrokeOff`]; then nothing is stored. A refused change is no error: it is a
 /// verdict.
 pub async fn ingest(app: &App, party: &Party, pushes: Vec<Push>) -> Result<Ingested, RecordsError> {
-    let mut rows = app.db.write(party.tenant).await?;
-    let mut stored = BTreeMap::new();
-    for id in ingest::touched(&pushes) {
-        if let Some(found) = stored_record(rows.doc(id).await?) {
-            stored.insert(id, found);
-        }
-    }
-    let context = Context {
-        device: party.key,
-        user: party.user,
-        role: party.role,
-        now: app.now(),
-        last_contact: None,
-        server: app.server_actor,
-    };
-    let judging = tokio::task::spawn_blocking(move || ingest::ingest(&stored, &pushes, &context));
-    let ingested = judging.await.map_err(|_| RecordsError::BrokeOff)?;
+    let pushes = Arc::new(pushes);
+    // A hostile change takes long to judge: only its sender waits for that, not everybody who writes.
+    let seen = load(&mut app.db.read(party.tenant).await?, &pushes).await?;
+    let mut ingested = judge(app, party, &pushes, &seen).await?;
     if ingested.records.is_empty() && ingested.refused.is_empty() {
         return Ok(ingested);
+    }
+    let mut rows = app.db.write(party.tenant).await?;
+    let current = load(&mut rows, &pushes).await?;
+    if current != seen {
+        ingested = judge(app, party, &pushes, &current).await?;
     }
     let now = app.now();
     store(&mut rows, &ingested.records, party.device, now).await?;
@@ -46,6 +39,38 @@ pub async fn ingest(app: &App, party: &Party, pushes: Vec<Push>) -> Result<Inges
     rows.commit().await?;
     metrics::counter!("callfield_changes_refused_total").increment(ingested.refused.len() as u64);
     Ok(ingested)
+}
+
+/// The records that the pushes write to, as far as they exist.
+async fn load(rows: &mut Scoped, pushes: &[Push]) -> db::Result<BTreeMap<RecordId, Doc>> {
+    let mut docs = BTreeMap::new();
+    for id in ingest::touched(pushes) {
+        if let Some(doc) = rows.doc(id).await? {
+            docs.insert(id, doc);
+        }
+    }
+    Ok(docs)
+}
+
+async fn judge(
+    app: &App,
+    party: &Party,
+    pushes: &Arc<Vec<Push>>,
+    docs: &BTreeMap<RecordId, Doc>,
+) -> Result<Ingested, RecordsError> {
+    let stored: BTreeMap<RecordId, Stored> =
+        docs.iter().filter_map(|(id, doc)| Some((*id, stored_record(Some(doc.clone()))?))).collect();
+    let context = Context {
+        device: party.key,
+        user: party.user,
+        role: party.role,
+        now: app.now(),
+        last_contact: None,
+        server: app.server_actor,
+    };
+    let pushes = Arc::clone(pushes);
+    let judging = tokio::task::spawn_blocking(move || ingest::ingest(&stored, &pushes, &context));
+    judging.await.map_err(|_| RecordsError::BrokeOff)
 }
 
 /// A stored document as the pure crate takes it; `None` also for a type this build does not know.
@@ -149,12 +174,13 @@ fn numbers(outcome: &Outcome, country: &str) -> Vec<IndexedNumber> {
     indexed.collect()
 }
 
-/// The log of a call that came in by sync is the last step of the call's timeline.
+/// The log that meets the facts of its call, whichever came first, is the last step of the call's timeline.
 async fn note_log(rows: &mut Scoped, outcome: &Outcome, device: Option<DeviceId>, now: Timestamp) -> db::Result<()> {
-    let is_logged = outcome.record_type == RecordType::Call && outcome.changed.iter().any(|path| path == "logged_at");
+    let has_come = outcome.changed.iter().any(|path| path == "logged_at" || path == "call_id");
+    let is_logged = outcome.record_type == RecordType::Call && outcome.projection["logged_at"].is_i64();
     let call = outcome.projection["call_id"].as_str().and_then(|call| call.parse().ok());
-    let (true, Some(call), Some(device)) = (is_logged, call, device) else { return Ok(()) };
-    let event = TimelineEvent { at: now, milestone: Milestone::Synced, device: Some(device), detail: None };
+    let (true, true, Some(call)) = (has_come, is_logged, call) else { return Ok(()) };
+    let event = TimelineEvent { at: now, milestone: Milestone::Synced, device, detail: None };
     rows.append_events(call, &[event]).await
 }
 
@@ -163,7 +189,7 @@ fn set_aside(refused: &Refused, device: Option<DeviceId>, now: Timestamp) -> Ref
         hash: refused.hash.as_bytes().to_vec(),
         doc: refused.doc,
         device,
-        reason: refused.reason.as_str(),
+        reason: refused.reason.as_str().to_owned(),
         received_at: now,
         bytes: refused.bytes.clone(),
     }

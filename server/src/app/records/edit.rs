@@ -1,6 +1,7 @@
 //! Records made and edited through REST: as one more device, judged like any other.
 
 use callfield_domain::RecordId;
+use callfield_sync::ingest::Rejection;
 use callfield_sync::protocol::{Push, TxnId, VerdictCode};
 use callfield_sync::record::{Change, Edit, EditError, Record};
 use callfield_sync::schema::RecordType;
@@ -15,7 +16,7 @@ use crate::app::App;
 #[derive(Debug)]
 pub struct NewRecord {
     /// Its type.
-    pub record_type: String,
+    pub record_type: RecordType,
     /// Its values, the owner among them.
     pub fields: Value,
 }
@@ -23,9 +24,11 @@ pub struct NewRecord {
 /// Makes a record.
 ///
 /// # Errors
-/// [`RecordsError::UnknownType`], [`RecordsError::Unfit`], [`RecordsError::Refused`], or a failure of the store.
+/// [`RecordsError::UnknownOwner`], [`RecordsError::Unfit`], [`RecordsError::Forbidden`], [`RecordsError::Refused`], or a
+/// failure of the store.
 pub async fn create(app: &App, party: &Party, new: NewRecord) -> Result<RecordId, RecordsError> {
-    let record_type: RecordType = new.record_type.parse().map_err(|_| RecordsError::UnknownType)?;
+    let record_type = new.record_type;
+    check_owner(app, party, record_type, &new.fields).await?;
     let id = RecordId::new(app.now(), &mut app.random());
     let changes = Record::new(record_type).edit(&by(app, party), &new.fields).map_err(|error| unfit(&error))?;
     send(app, party, push(app, id, record_type, 0, changes)).await?;
@@ -35,8 +38,8 @@ pub async fn create(app: &App, party: &Party, new: NewRecord) -> Result<RecordId
 /// Applies a JSON merge patch on top of `heads`: newer states are not overwritten, the edit becomes concurrent to them.
 ///
 /// # Errors
-/// [`RecordsError::NotFound`], [`RecordsError::UnknownHeads`], [`RecordsError::Unfit`], [`RecordsError::Refused`], or a
-/// failure of the store.
+/// [`RecordsError::NotFound`], [`RecordsError::UnknownHeads`], [`RecordsError::UnknownOwner`], [`RecordsError::Unfit`],
+/// [`RecordsError::Forbidden`], [`RecordsError::Refused`], or a failure of the store.
 pub async fn edit(app: &App, party: &Party, id: RecordId, heads: &Heads, patch: &Value) -> Result<(), RecordsError> {
     let doc = app.db.read(party.tenant).await?.doc(id).await?;
     let stored = stored_record(doc).ok_or(RecordsError::NotFound)?;
@@ -47,11 +50,20 @@ pub async fn edit(app: &App, party: &Party, id: RecordId, heads: &Heads, patch: 
     if heads.is_empty() || heads.as_slice().iter().any(|head| !record.has(head)) {
         return Err(RecordsError::UnknownHeads);
     }
+    check_owner(app, party, stored.record_type, patch).await?;
     let changes = record.edit_at(heads, &by(app, party), patch).map_err(|error| unfit(&error))?;
     if changes.is_empty() {
         return Ok(());
     }
     send(app, party, push(app, id, stored.record_type, stored.epoch, changes)).await
+}
+
+/// An owner who is nobody would take the record out of everybody's sight.
+async fn check_owner(app: &App, party: &Party, record_type: RecordType, patch: &Value) -> Result<(), RecordsError> {
+    let owner = patch.get(record_type.owner_field()).and_then(Value::as_str).and_then(|owner| owner.parse().ok());
+    let Some(owner) = owner else { return Ok(()) };
+    let user = app.db.read(party.tenant).await?.user(owner).await?;
+    user.map(drop).ok_or(RecordsError::UnknownOwner)
 }
 
 fn by(app: &App, party: &Party) -> Edit {
@@ -74,10 +86,13 @@ async fn send(app: &App, party: &Party, push: Push) -> Result<(), RecordsError> 
     let ingested = ingest(app, party, vec![push]).await?;
     let refused =
         ingested.verdicts.into_iter().find(|verdict| !matches!(verdict.code, VerdictCode::Ok | VerdictCode::Duplicate));
-    match refused {
-        None => Ok(()),
-        Some(verdict) => Err(RecordsError::Refused(verdict.reason.unwrap_or_else(|| format!("{:?}", verdict.code)))),
-    }
+    let Some(verdict) = refused else { return Ok(()) };
+    Err(match verdict.reason {
+        Some(reason) if reason == Rejection::Forbidden.as_str() => RecordsError::Forbidden,
+        Some(reason) => RecordsError::Refused(reason),
+        // The record was changed in a way that leaves no place for the edit: it was rebuilt.
+        None => RecordsError::UnknownHeads,
+    })
 }
 
 fn unfit(error: &EditError) -> RecordsError {
