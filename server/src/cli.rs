@@ -69,7 +69,18 @@ impl Cli {
     }
 }
 
+/// A panic that judging a change caught is an answer to its sender, not news for the log.
+fn silence_caught_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !callfield_sync::guard::is_guarded() {
+            print(panic);
+        }
+    }));
+}
+
 async fn serve(config: Config, ready_file: Option<PathBuf>) -> anyhow::Result<()> {
+    silence_caught_panics();
     log::start(&config.log)?;
     let server = Server::prepare(config).await?;
     tracing::info!(

@@ -1,7 +1,7 @@
 //! Wakes sleeping phones through APNs and FCM.
 //!
 //! [`Senders::load`] reads keys and settings, so that a wrong one stops the server before it serves. [`run`] takes
-//! the edge's [`WakeRequest`](crate::app::wake_port::WakeRequest)s, sends each at once in a task of its own and reports
+//! the edge's [`WakeRequest`]s, sends each at once in a task of its own and reports
 //! back what became of it. The clients know nothing of calls and devices: they put one push to one token and say in
 //! typed words what the service answered. docs/protocol/push.md has the bytes.
 
