@@ -3,8 +3,12 @@
 mod access;
 mod calls;
 mod enrolment;
+mod handset;
 mod office;
+mod records;
 mod refusals;
+mod sync;
+mod sync_wire;
 mod tls;
 
 #[path = "../../src/db/testing.rs"]
