@@ -247,7 +247,10 @@ impl Config {
 
 fn one_line(error: &figment::Error) -> String {
     let key = error.path.join(".");
-    let source = error.metadata.as_ref().map(|m| m.name.to_string()).unwrap_or_default();
+    let source = error.metadata.as_ref().map_or_else(String::new, |metadata| match &metadata.source {
+        Some(figment::Source::File(path)) => path.display().to_string(),
+        _ => metadata.name.to_string(),
+    });
     let what = if let figment::error::Kind::UnknownField(field, _) = &error.kind {
         format!("the key `{field}` is unknown")
     } else {

@@ -25,6 +25,8 @@ mod writer;
 #[cfg(test)]
 mod call_tests;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod schema_tests;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -180,7 +182,7 @@ macro_rules! statements {
 use statements;
 
 statements! {
-    PING = "SELECT 1";
+    PING = "SELECT 1 AS alive";
 }
 
 const LOCK_TENANT: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))";

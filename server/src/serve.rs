@@ -59,7 +59,7 @@ pub enum ServeError {
     #[error(transparent)]
     Sip(#[from] BindError),
     /// The credentials of a push service.
-    #[error("push: {0}")]
+    #[error(transparent)]
     Push(#[from] SettingsError),
     /// The operating system gives no random bytes.
     #[error("the operating system gives no random bytes")]
@@ -80,11 +80,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens what the server needs; nothing is served yet.
+    /// Opens what the server needs; nothing is served yet. Ports and credentials come first: without them nothing is
+    /// written.
     pub async fn prepare(mut config: Config) -> Result<Self, ServeError> {
         let server = &config.server;
-        make_data_folder(&server.data_dir)?;
-        let tls = certificate::acceptor(server)?;
         let listener =
             TcpListener::bind(server.listen).await.map_err(|error| ServeError::Listen(server.listen, error))?;
         let address = listener.local_addr().map_err(|error| ServeError::Listen(server.listen, error))?;
@@ -93,7 +92,9 @@ impl Server {
         }
         let sip = Sockets::bind(&config.sip).await?;
         let senders = Senders::load(&config.push, &Clock::System)?;
+        make_data_folder(&config.server.data_dir)?;
         let db = open_database(&config).await?;
+        let tls = certificate::acceptor(&config.server)?;
         metrics::recorder();
         let (edge_sender, edge) = mpsc::channel(WAITING_COMMANDS);
         let (wake_sender, wakes) = mpsc::channel(WAITING_COMMANDS);

@@ -182,6 +182,11 @@ impl Ledger {
         }
     }
 
+    /// Whether a phone neither rings nor talks.
+    pub fn is_idle(&self, phone: usize) -> bool {
+        !self.rings.keys().chain(self.talks.keys()).any(|(_, busy)| *busy == phone)
+    }
+
     /// The edge says that no media flows any longer.
     pub fn note_media_ended(&mut self, call: CallId) {
         if !self.silent.insert(call) {

@@ -29,6 +29,8 @@ pub struct Phone {
     pub has_push: bool,
     /// The stream the app uses.
     pub stream: Option<u64>,
+    /// Until when the operating system lets the app do nothing.
+    pub suspended_until: Timestamp,
     /// The calls that somebody has already looked at, by the life of the app.
     pub seen: BTreeSet<(CallId, u32)>,
     identity: Identity,
@@ -49,7 +51,8 @@ impl Phone {
         let agent = start(&identity, random, now);
         // The first phone can always be reached by push.
         let has_push = number == 0 || random.chance(80);
-        Self { device, agent, life: 0, has_push, stream: None, seen: BTreeSet::new(), identity }
+        let (stream, seen) = (None, BTreeSet::new());
+        Self { device, agent, life: 0, has_push, stream, suspended_until: now, seen, identity }
     }
 
     /// The app is killed and, whenever something wants it, starts anew knowing nothing.
@@ -57,11 +60,12 @@ impl Phone {
         self.agent = start(&self.identity, random, now);
         self.life += 1;
         self.stream = None;
+        self.suspended_until = now;
     }
 
-    /// The app's earliest deadline.
+    /// The app's earliest deadline; a suspended app comes too late.
     pub fn deadline(&self) -> Option<Timestamp> {
-        self.agent.poll_timeout().map(|(at, _)| at)
+        self.agent.poll_timeout().map(|(at, _)| at.max(self.suspended_until))
     }
 }
 

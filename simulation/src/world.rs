@@ -8,6 +8,8 @@ mod links;
 mod pbx_side;
 mod phones;
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, Random, Seed, TenantId, Timestamp, UserId};
 use callfield_sip::agent::WokenCallState;
@@ -71,10 +73,44 @@ enum Event {
     Killed { phone: usize },
     /// The phone goes from one network to another.
     Roams { phone: usize },
+    /// The operating system suspends an app that has no call.
+    Suspended { phone: usize },
+    /// It lets the app run again.
+    Resumes { phone: usize },
     /// The app comes to the foreground.
     Opened { phone: usize },
     /// Everybody goes to sleep.
     Bedtime,
+}
+
+impl Event {
+    /// The phone whose app must run for this to happen.
+    fn app(&self) -> Option<usize> {
+        match self {
+            Self::Phone { phone, .. }
+            | Self::Connected { phone, .. }
+            | Self::Refused { phone, .. }
+            | Self::PhoneLoses { phone, .. }
+            | Self::StateTold { phone, .. }
+            | Self::User { phone, .. } => Some(*phone),
+            Self::Edge(_)
+            | Self::RowWritten(_)
+            | Self::Pbx(_)
+            | Self::Accepted { .. }
+            | Self::EdgeLoses { .. }
+            | Self::Push { .. }
+            | Self::StateAsked { .. }
+            | Self::Dial(_)
+            | Self::CallerGivesUp(_)
+            | Self::CallerHangsUp(_)
+            | Self::Killed { .. }
+            | Self::Roams { .. }
+            | Self::Suspended { .. }
+            | Self::Resumes { .. }
+            | Self::Opened { .. }
+            | Self::Bedtime => None,
+        }
+    }
 }
 
 /// What a run came to.
@@ -103,6 +139,8 @@ pub struct World {
     user: UserId,
     decline: DeclinePolicy,
     phones: Vec<Phone>,
+    /// What waits for each phone's suspended app, in order.
+    backlogs: Vec<VecDeque<Event>>,
     streams: Streams,
     pbx: Pbx,
     /// The call that each caller's INVITE became, by the caller's number.
@@ -132,6 +170,7 @@ impl World {
             user,
             decline,
             phones: Vec::new(),
+            backlogs: Vec::new(),
             streams: Streams::default(),
             pbx: Pbx::new(random.seed(), START),
             calls: vec![None; callers],
@@ -183,6 +222,7 @@ impl World {
         for number in 0..phones {
             let phone = Phone::new(number, DOMAIN, self.tenant, self.user, &mut self.random, START);
             self.phones.push(phone);
+            self.backlogs.push(VecDeque::new());
             self.draw_fate(number);
         }
         for caller in 0..callers {
@@ -200,6 +240,10 @@ impl World {
         if self.random.chance(20) {
             let at = self.soon(5_000, 150_000);
             self.schedule.at(at, Event::Killed { phone });
+        }
+        for _ in 0..self.random.below(3) {
+            let at = self.soon(2_000, 120_000);
+            self.schedule.at(at, Event::Suspended { phone });
         }
         for _ in 0..self.random.below(3) {
             let at = self.soon(5_000, 150_000);
@@ -239,6 +283,9 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) {
+        if let Some(phone) = event.app().filter(|phone| self.phones[*phone].suspended_until > self.now) {
+            return self.backlogs[phone].push_back(event);
+        }
         match event {
             Event::Edge(input) => self.tell_edge(input),
             Event::RowWritten(facts) => self.write_row(facts),
@@ -259,6 +306,9 @@ impl World {
             Event::User { phone, life, call, deed } => self.user_acts(phone, life, call, deed),
             Event::Killed { phone } => self.kill(phone),
             Event::Roams { phone } => self.roam(phone),
+            Event::Suspended { phone } => self.suspend(phone),
+            Event::Resumes { phone } if self.phones[phone].suspended_until <= self.now => self.resume(phone),
+            Event::Resumes { .. } => {}
             Event::Opened { phone } => self.open_app(phone),
             Event::Bedtime => self.go_to_bed(),
         }

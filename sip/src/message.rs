@@ -1,6 +1,6 @@
 //! Messages: parse, print, edit: one `Bytes`, one table of header spans.
 //!
-//! [`parse`] reads a datagram or a WebSocket frame, [`StreamDecoder`] a TCP or TLS stream. Both give a [`Verdict`]:
+//! [`parse()`] reads a datagram or a WebSocket frame, [`StreamDecoder`] a TCP or TLS stream. Both give a [`Verdict`]:
 //! the message is fine, it is wrong but can be answered, or it is dropped. A [`Message`] is read through accessors
 //! only; what nobody edits leaves byte for byte as it came.
 //!
@@ -110,11 +110,7 @@ impl Message {
     ///
     /// A value that is not UTF-8 is read as Latin-1.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.head
-            .lines
-            .iter()
-            .find(|line| names::is_same(self.name_of(line), name))
-            .map(|line| self.text_of(line.value))
+        self.lines_named(name).next().map(|line| self.text_of(line.value))
     }
 
     /// The value of each header line of this name, in order, not cut at commas.

@@ -3,6 +3,7 @@
 //! A counter-change writes the value that wins, so nothing is left to decide: running this again changes nothing.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use callfield_domain::Timestamp;
 use serde_json::{Map, Value};
@@ -62,12 +63,16 @@ pub fn resolve(record: &mut Record, by: &Edit, received: &Received<'_>) -> (Vec<
 
 const DELETED_AT: &str = "deleted_at";
 
-/// The claimed time, as far as it can be true; equal times are decided by the hash, the same everywhere.
+/// How far a phone's clock may run ahead before its word counts for nothing.
+const AHEAD: Duration = Duration::from_mins(5);
+
+/// The claimed time, as far as it can be true; equal times are decided by the hash, the same everywhere. A claim far
+/// in the future is worth less than any other, also when it came long ago: else one wrong clock would win for years.
 fn latest(conflict: &Conflict, received: &Received<'_>) -> Option<Value> {
     let believed = |value: &ConflictValue| {
         let earliest = received.last_contact.filter(|_| received.changes.contains(&value.change));
         let claimed = value.claimed_at.max(earliest.unwrap_or(value.claimed_at));
-        (claimed.min(received.now), value.change)
+        (claimed <= received.now + AHEAD, claimed.min(received.now), value.change)
     };
     conflict.values.iter().max_by_key(|value| believed(value)).map(|value| value.value.clone())
 }

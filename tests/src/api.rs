@@ -67,6 +67,17 @@ impl Api {
         Ok(self.expect_success(Method::GET, path, None).await?.body)
     }
 
+    /// GET of text, such as the metrics.
+    pub async fn text(&self, path: &str) -> Result<String> {
+        let response = self.client.request(self.request(Method::GET, path).body(Full::default())?).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        if !status.is_success() {
+            bail!("GET {path} answered {status}");
+        }
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
     /// POST of JSON; anything but 2xx is an error.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         Ok(self.expect_success(Method::POST, path, Some(body)).await?.body)

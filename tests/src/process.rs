@@ -1,6 +1,7 @@
 //! Programs of ours as child processes: started with a log file each, awaited by what they write, ended by pid.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -42,7 +43,8 @@ impl Process {
         Ok(Self { name: name.to_owned(), log, child, stdin: None, lines: None })
     }
 
-    /// Starts one of our programs whose lines are read and that takes commands; its errors go to `logs/NAME.log`.
+    /// Starts one of our programs whose lines are read and that takes commands; its errors go to `logs/NAME.log`, a copy
+    /// of its lines to `logs/NAME.lines.log`.
     pub fn converse(name: &str, program: &str, args: &[&str], logs: &Path) -> Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -56,9 +58,12 @@ impl Process {
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().context("the program has no output")?;
         let (sender, lines) = mpsc::unbounded_channel();
+        let mut copy = File::create(logs.join(format!("{name}.lines.log")))?;
         tokio::spawn(async move {
             let mut reader = BufReader::new(stdout).lines();
             while let Ok(Some(line)) = reader.next_line().await {
+                // The copy is for people who look for the cause of a failure; without it the story goes on.
+                let _ = writeln!(copy, "{line}");
                 if sender.send(line).is_err() {
                     break;
                 }

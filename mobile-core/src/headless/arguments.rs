@@ -47,7 +47,7 @@ pub(super) enum Command {
 /// How to join a company.
 #[derive(Debug, Args)]
 pub(super) struct EnrolArguments {
-    /// The server's URL, e.g. https://call.example.
+    /// The server's URL, e.g. `https://call.example`.
     #[arg(long, value_name = "URL")]
     pub(super) server: String,
     /// A PEM file of certificates to trust beside the bundled ones: a self-signed server's own.

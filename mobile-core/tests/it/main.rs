@@ -4,6 +4,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test waits for one event among all")]
 
 mod calls;
+mod kills;
 mod office;
 mod offline;
 mod phone;

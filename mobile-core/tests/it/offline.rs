@@ -156,3 +156,27 @@ async fn enrolling_as_the_same_user_again_keeps_what_waits() {
     phone.sync().await.unwrap();
     assert_eq!(office.fields(contact()).unwrap()["title"], "部長");
 }
+
+#[tokio::test]
+async fn a_refused_edit_is_kept_for_its_author_and_holds_nothing_up() {
+    let (office, phone) = office_and_phone().await;
+    let theirs: RecordId = "0190a000-0000-7000-8000-000000000002".parse().unwrap();
+    let somebody = "0190a000-0000-7000-8000-0000000000ff";
+    office.edit(theirs, RecordType::Contact, &json!({ "last_name": "Sato", "owner_id": somebody }));
+    phone.sync().await.unwrap();
+    phone.session.edit_record(theirs, &json!({ "title": "社長" })).unwrap();
+    phone.session.edit_record(contact(), &json!({ "title": "部長" })).unwrap();
+    let synced = phone.sync().await.unwrap();
+
+    assert_eq!((synced.sent, synced.unsent), (1, 0));
+    assert_eq!(office.fields(contact()).unwrap()["title"], "部長");
+    let cards = phone.session.inbox().unwrap();
+    assert_eq!(cards.len(), 1);
+    assert_eq!((cards[0].entry.doc, cards[0].entry.code.as_str()), (theirs, "forbidden"));
+    assert_eq!(cards[0].entry.values, json!({ "title": "社長" }));
+    assert_eq!(phone.session.record(theirs).unwrap().unwrap().fields, office.fields(theirs).unwrap());
+
+    phone.session.edit_record(contact(), &json!({ "title": "本部長" })).unwrap();
+    assert_eq!(phone.sync().await.unwrap().unsent, 0);
+    assert_eq!(office.fields(contact()).unwrap()["title"], "本部長");
+}

@@ -47,3 +47,23 @@ impl Tx {
         Ok(id.map(TenantId::from_uuid))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+    use super::*;
+
+    db_test! {
+        async fn a_token_is_found_by_its_hash_and_tells_its_company(db: Db) {
+            let house = House::new(&db).await;
+            let token = AdminToken { id: house.tenant.uuid(), name: "office", hash: &[3; 32], created_at: Timestamp::ZERO };
+            let mut rows = house.write().await;
+            rows.insert_admin_token(&token).await.unwrap();
+            rows.commit().await.unwrap();
+            let mut look_up = db.look_up().await.unwrap();
+            assert_eq!(look_up.tenant_of_admin_token(&[3; 32]).await.unwrap(), Some(house.tenant));
+            assert_eq!(look_up.tenant_of_admin_token(&[4; 32]).await.unwrap(), None);
+        }
+    }
+}

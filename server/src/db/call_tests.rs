@@ -1,11 +1,10 @@
 //! Calls and their timelines, on both engines.
 
-use callfield_domain::{
-    CallFacts, CallId, CallState, Direction, Milestone, Outcome, Random, Seed, TenantId, TimelineEvent, Timestamp,
-};
+use callfield_domain::{CallFacts, CallId, CallState, Direction, Milestone, Outcome, TimelineEvent, Timestamp};
 
-use super::testing::db_test;
-use super::{CallPage, Db, StoredCall, Tenant};
+use super::house::House;
+use super::testing::{self, db_test};
+use super::{CallPage, StoredCall};
 
 db_test! {
     async fn a_call_is_one_row_that_newer_facts_replace(db: Db) {
@@ -82,37 +81,7 @@ db_test! {
     }
 }
 
-/// A company and its calls.
-struct House {
-    db: Db,
-    tenant: TenantId,
-    random: Random,
-}
-
 impl House {
-    async fn new(db: &Db) -> Self {
-        Self::numbered(db, 1).await
-    }
-
-    /// Another number, another company.
-    async fn numbered(db: &Db, number: u64) -> Self {
-        let mut random = Random::new(Seed::from_number(number));
-        let tenant = TenantId::new(Timestamp::from_millis(1), &mut random);
-        let row = Tenant {
-            id: tenant,
-            name: "ABC".to_owned(),
-            country: "JP".to_owned(),
-            incarnation: tenant.uuid(),
-            cursor_key: vec![7; 32],
-            next_seq: 0,
-            created_at: Timestamp::ZERO,
-        };
-        let mut rows = db.write(tenant).await.unwrap();
-        rows.insert_tenant(&row).await.unwrap();
-        rows.commit().await.unwrap();
-        Self { db: db.clone(), tenant, random }
-    }
-
     fn call(&mut self, at: i64) -> CallFacts {
         CallFacts {
             id: CallId::new(Timestamp::from_millis(at), &mut self.random),

@@ -166,3 +166,69 @@ impl From<RefusedRow> for RefusedChange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+    use super::*;
+
+    fn change(doc: RecordId, n: u8, device: Option<DeviceId>) -> NewChange {
+        NewChange {
+            doc,
+            hash: vec![n; 32],
+            seq: i64::from(n),
+            epoch: 0,
+            actor: vec![1; 16],
+            author: None,
+            device,
+            txn: None,
+            claimed_at: Timestamp::ZERO,
+            received_at: Timestamp::ZERO,
+            bytes: vec![n; 3],
+        }
+    }
+
+    db_test! {
+        async fn changes_come_after_a_place_in_order_and_a_known_one_stays_as_it_was(db: Db) {
+            let mut house = House::new(&db).await;
+            let doc = house.doc("contact", json!({})).await.id;
+            let device = DeviceId::new(Timestamp::ZERO, &mut house.random);
+            let mut rows = house.write().await;
+            for n in [3, 1, 2] {
+                rows.append_change(&change(doc, n, Some(device))).await.unwrap();
+            }
+            rows.append_change(&NewChange { seq: 9, device: None, ..change(doc, 1, None) }).await.unwrap();
+            rows.append_change(&NewChange { epoch: 1, ..change(doc, 4, None) }).await.unwrap();
+            rows.commit().await.unwrap();
+            let mut rows = house.read().await;
+            let sent = |n: u8| ChangeBytes { actor: vec![1; 16], bytes: vec![n; 3] };
+            assert_eq!(rows.changes_after(doc, 0, 1, 10).await.unwrap(), [sent(2), sent(3)]);
+            assert_eq!(rows.changes_after(doc, 0, 0, 2).await.unwrap(), [sent(1), sent(2)]);
+            assert_eq!(rows.device_of_change(doc, &[1; 32]).await.unwrap(), Some(device));
+            assert_eq!(rows.device_of_change(doc, &[4; 32]).await.unwrap(), None);
+        }
+
+        async fn a_change_of_no_record_is_dangling_and_a_refused_one_is_kept_once(db: Db) {
+            let mut house = House::new(&db).await;
+            let nothing = RecordId::new(Timestamp::ZERO, &mut house.random);
+            let dangling = house.write().await.append_change(&change(nothing, 1, None)).await;
+            assert!(dangling.unwrap_err().is_dangling());
+            let refused = RefusedChange {
+                hash: vec![6; 32],
+                doc: nothing,
+                device: None,
+                reason: "malformed".to_owned(),
+                received_at: Timestamp::ZERO,
+                bytes: vec![0xff; 9],
+            };
+            let mut rows = house.write().await;
+            rows.set_aside(&refused).await.unwrap();
+            rows.set_aside(&refused).await.unwrap();
+            rows.commit().await.unwrap();
+            assert_eq!(house.read().await.refused_changes(nothing).await.unwrap(), [refused]);
+        }
+    }
+}

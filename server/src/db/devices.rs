@@ -250,3 +250,84 @@ impl TryFrom<Row> for Device {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+    use super::*;
+
+    async fn enrol(house: &House, device: &Device, hash: &[u8]) {
+        let mut rows = house.write().await;
+        rows.enrol_device(device, hash).await.unwrap();
+        rows.commit().await.unwrap();
+    }
+
+    db_test! {
+        async fn an_installation_that_enrols_again_is_replaced_whole(db: Db) {
+            let mut house = House::new(&db).await;
+            let (first, second) = (house.user("Suzuki").await, house.user("Sato").await);
+            let device = house.new_device(first);
+            enrol(&house, &device, &[1; 32]).await;
+            let again = Device { user: second, push: None, name: "new".to_owned(), ..device.clone() };
+            enrol(&house, &again, &[2; 32]).await;
+            let mut rows = house.read().await;
+            assert_eq!(rows.devices().await.unwrap(), [again]);
+            assert!(rows.devices_of(first).await.unwrap().is_empty());
+            let mut look_up = db.look_up().await.unwrap();
+            assert_eq!(look_up.device_of_token(&[1; 32]).await.unwrap(), None);
+            let found = look_up.device_of_token(&[2; 32]).await.unwrap();
+            assert_eq!(found, Some((house.tenant, second, device.id)));
+        }
+
+        async fn only_the_token_the_service_spoke_of_becomes_invalid(db: Db) {
+            let mut house = House::new(&db).await;
+            let user = house.user("Suzuki").await;
+            let device = house.new_device(user);
+            enrol(&house, &device, &[1; 32]).await;
+            let (at, later) = (Timestamp::from_millis(50), Timestamp::from_millis(60));
+            let mut rows = house.write().await;
+            assert!(!rows.invalidate_push(device.id, "token-0", at, "Unregistered").await.unwrap());
+            assert!(rows.invalidate_push(device.id, "token-1", at, "Unregistered").await.unwrap());
+            assert!(!rows.invalidate_push(device.id, "token-1", later, "BadDeviceToken").await.unwrap());
+            rows.commit().await.unwrap();
+            let stored = house.read().await.device(device.id).await.unwrap().unwrap();
+            assert_eq!(stored.push_invalid, Some((at, "Unregistered".to_owned())));
+            assert_eq!(stored.push, device.push);
+
+            let fresh = PushTarget {
+                service: PushService::Fcm,
+                token: "token-2".to_owned(),
+                environment: PushEnvironment::Production,
+                registered_at: Timestamp::from_millis(55),
+            };
+            let mut rows = house.write().await;
+            rows.replace_push(device.id, Some(&fresh)).await.unwrap();
+            rows.commit().await.unwrap();
+            let stored = house.read().await.device(device.id).await.unwrap().unwrap();
+            assert_eq!((stored.push, stored.push_invalid), (Some(fresh), None));
+        }
+
+        async fn the_same_installation_in_two_companies_is_two_devices(db: Db) {
+            let (mut house, mut other) = (House::numbered(&db, 1).await, House::numbered(&db, 2).await);
+            let user = house.user("Suzuki").await;
+            let device = house.new_device(user);
+            let theirs = Device { user: other.user("Sato").await, ..device.clone() };
+            enrol(&house, &device, &[1; 32]).await;
+            enrol(&other, &theirs, &[2; 32]).await;
+            assert_eq!(house.read().await.device(device.id).await.unwrap(), Some(device));
+            assert_eq!(other.read().await.devices().await.unwrap(), [theirs]);
+        }
+    }
+
+    #[test]
+    fn a_push_target_does_not_print_its_token() {
+        let push = PushTarget {
+            service: PushService::Fcm,
+            token: "secret".to_owned(),
+            environment: PushEnvironment::Production,
+            registered_at: Timestamp::ZERO,
+        };
+        assert_eq!(format!("{push:?}"), "PushTarget(Fcm, Production)");
+    }
+}

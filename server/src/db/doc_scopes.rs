@@ -126,3 +126,48 @@ impl Scoped {
         Ok(rows.into_iter().map(held).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+    use super::*;
+
+    db_test! {
+        async fn a_record_stands_once_in_the_feed_at_its_latest_place(db: Db) {
+            let mut house = House::new(&db).await;
+            let (one, two) = (house.doc("contact", json!({})).await.id, house.doc("contact", json!({})).await.id);
+            let mut rows = house.write().await;
+            for (doc, seq) in [(one, 1), (two, 2), (one, 3)] {
+                rows.put_scope("tenant", FeedEntry { doc, seq, is_held: true }).await.unwrap();
+            }
+            rows.commit().await.unwrap();
+            let mut rows = house.read().await;
+            let feed = rows.feed("tenant", 0, 10).await.unwrap();
+            assert_eq!(feed.iter().map(|item| (item.entry.doc, item.entry.seq)).collect::<Vec<_>>(), [(two, 2), (one, 3)]);
+            let again = FeedItem { entry: FeedEntry { doc: one, seq: 3, is_held: true }, is_entered: false };
+            assert_eq!(rows.feed("tenant", 2, 10).await.unwrap(), [again], "it was in the scope before");
+            assert_eq!(rows.feed("tenant", 0, 1).await.unwrap()[0].entry.doc, two);
+            assert!(rows.feed("user:nobody", 0, 10).await.unwrap().is_empty());
+        }
+
+        async fn a_record_that_left_a_scope_is_told_and_not_held(db: Db) {
+            let mut house = House::new(&db).await;
+            let doc = house.doc("contact", json!({})).await.id;
+            let mut rows = house.write().await;
+            rows.put_scope("user:a", FeedEntry { doc, seq: 1, is_held: true }).await.unwrap();
+            rows.put_scope("user:a", FeedEntry { doc, seq: 2, is_held: false }).await.unwrap();
+            rows.put_scope("user:b", FeedEntry { doc, seq: 2, is_held: true }).await.unwrap();
+            rows.commit().await.unwrap();
+            let mut rows = house.read().await;
+            assert_eq!(rows.scopes_of(doc).await.unwrap(), ["user:b"]);
+            let left = FeedItem { entry: FeedEntry { doc, seq: 2, is_held: false }, is_entered: true };
+            assert_eq!(rows.feed("user:a", 1, 10).await.unwrap(), [left]);
+            assert!(rows.held_docs("user:a").await.unwrap().is_empty());
+            let held = rows.held_docs("user:b").await.unwrap();
+            assert_eq!(held, [HeldDoc { doc, epoch: 0, heads: vec![9; 32] }]);
+        }
+    }
+}

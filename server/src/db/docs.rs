@@ -137,3 +137,56 @@ impl From<Row> for Doc {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+    use super::*;
+
+    db_test! {
+        async fn a_newer_state_replaces_a_record_but_not_when_it_came(db: Db) {
+            let mut house = House::new(&db).await;
+            let doc = house.doc("contact", json!({ "title": "manager" })).await;
+            let newer = Doc {
+                projection: json!({ "title": "director", "tags": { "vip": true } }),
+                snapshot: vec![4; 5000],
+                heads: vec![8; 64],
+                last_seq: 9,
+                created_at: Timestamp::from_millis(999),
+                ..doc.clone()
+            };
+            let mut rows = house.write().await;
+            rows.put_doc(&newer).await.unwrap();
+            rows.commit().await.unwrap();
+            let mut rows = house.read().await;
+            assert_eq!(rows.projection(doc.id).await.unwrap(), Some(newer.projection.clone()));
+            let expected = Doc { created_at: doc.created_at, ..newer };
+            assert_eq!(rows.doc(doc.id).await.unwrap(), Some(expected));
+        }
+
+        async fn records_of_a_type_are_paged_in_the_order_of_their_ids(db: Db) {
+            let mut house = House::new(&db).await;
+            let mut ids = Vec::new();
+            for _ in 0..3 {
+                ids.push(house.doc("contact", json!({})).await.id);
+                house.doc("task", json!({})).await;
+            }
+            ids.sort();
+            let mut rows = house.read().await;
+            let first = rows.docs(DocPage { record_type: "contact", after: None, limit: 2 }).await.unwrap();
+            let after = first.last().map(|doc| doc.id);
+            let second = rows.docs(DocPage { record_type: "contact", after, limit: 2 }).await.unwrap();
+            assert_eq!(first.iter().chain(&second).map(|doc| doc.id).collect::<Vec<_>>(), ids);
+        }
+
+        async fn a_record_is_nobody_elses(db: Db) {
+            let (mut house, other) = (House::numbered(&db, 1).await, House::numbered(&db, 2).await);
+            let doc = house.doc("contact", json!({})).await;
+            assert_eq!(other.read().await.doc(doc.id).await.unwrap(), None);
+            assert_eq!(other.read().await.projection(doc.id).await.unwrap(), None);
+        }
+    }
+}

@@ -84,3 +84,39 @@ impl Tx {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+    use super::*;
+
+    db_test! {
+        async fn a_code_is_taken_once(db: Db) {
+            let mut house = House::new(&db).await;
+            let user = house.user("Suzuki").await;
+            let (now, later) = (Timestamp::from_millis(5), Timestamp::from_millis(9));
+            let device = DeviceId::new(now, &mut house.random);
+            let mut rows = house.write().await;
+            rows.insert_enrolment_code(&[1; 32], user, now, later).await.unwrap();
+            rows.commit().await.unwrap();
+
+            let mut rows = house.write().await;
+            assert!(rows.take_enrolment_code(&[1; 32], device, now).await.unwrap());
+            assert!(!rows.take_enrolment_code(&[1; 32], device, now).await.unwrap());
+            assert!(!rows.take_enrolment_code(&[2; 32], device, now).await.unwrap());
+            rows.commit().await.unwrap();
+            let code = db.look_up().await.unwrap().enrolment_code(&[1; 32]).await.unwrap();
+            let expected = EnrolmentCode { tenant: house.tenant, user, expires_at: later, is_used: true };
+            assert_eq!(code, Some(expected));
+        }
+
+        async fn a_code_for_nobody_is_dangling(db: Db) {
+            let mut house = House::new(&db).await;
+            let nobody = house.new_user("nobody").id;
+            let mut rows = house.write().await;
+            let refused = rows.insert_enrolment_code(&[1; 32], nobody, Timestamp::ZERO, Timestamp::ZERO).await;
+            assert!(refused.unwrap_err().is_dangling());
+        }
+    }
+}

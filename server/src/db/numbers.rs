@@ -80,3 +80,66 @@ impl Tx {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+    use super::super::{Db, Trunk};
+    use super::*;
+
+    async fn number_and_trunk(house: &mut House, e164: &str, at: i64) -> NumberId {
+        let created_at = Timestamp::from_millis(at);
+        let id = NumberId::new(created_at, &mut house.random);
+        let trunk = Trunk {
+            id: TrunkId::new(created_at, &mut house.random),
+            name: "PBX".to_owned(),
+            kind: "static".to_owned(),
+            addresses: vec!["127.0.0.1".parse().unwrap()],
+            created_at,
+        };
+        let mut rows = house.write().await;
+        let number = Number { id, e164: e164.to_owned(), route: "record_owner".to_owned(), created_at };
+        rows.insert_number(&number).await.unwrap();
+        rows.insert_trunk(&trunk).await.unwrap();
+        rows.commit().await.unwrap();
+        id
+    }
+
+    async fn called(db: &Db, source: &str, e164: &str) -> Option<InboundNumber> {
+        db.look_up().await.unwrap().inbound_number(source.parse().unwrap(), e164).await.unwrap()
+    }
+
+    db_test! {
+        async fn of_two_companies_at_one_pbx_the_number_tells_which_is_called(db: Db) {
+            let (mut one, mut two) = (House::numbered(&db, 1).await, House::numbered(&db, 2).await);
+            let first = number_and_trunk(&mut one, "+81350001000", 1).await;
+            number_and_trunk(&mut two, "+81350002000", 2).await;
+            let ours = called(&db, "127.0.0.1", "+81350001000").await.unwrap();
+            assert_eq!((ours.tenant, ours.number), (one.tenant, first));
+            assert_eq!(called(&db, "::ffff:127.0.0.1", "+81350002000").await.unwrap().tenant, two.tenant);
+            assert_eq!(called(&db, "127.0.0.2", "+81350001000").await, None);
+            assert_eq!(called(&db, "127.0.0.1", "+81350003000").await, None);
+        }
+
+        async fn a_number_two_companies_claim_stays_with_the_first(db: Db) {
+            let (mut one, mut two) = (House::numbered(&db, 1).await, House::numbered(&db, 2).await);
+            number_and_trunk(&mut two, "+81350001000", 5).await;
+            number_and_trunk(&mut one, "+81350001000", 6).await;
+            assert_eq!(called(&db, "127.0.0.1", "+81350001000").await.unwrap().tenant, two.tenant);
+        }
+
+        async fn a_company_has_a_number_once(db: Db) {
+            let mut house = House::new(&db).await;
+            number_and_trunk(&mut house, "+81350001000", 1).await;
+            let id = NumberId::new(Timestamp::ZERO, &mut house.random);
+            let again = Number {
+                id,
+                e164: "+81350001000".to_owned(),
+                route: "record_owner".to_owned(),
+                created_at: Timestamp::ZERO,
+            };
+            assert!(house.write().await.insert_number(&again).await.unwrap_err().is_taken());
+        }
+    }
+}

@@ -7,10 +7,13 @@ use std::time::Duration;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
 use super::writer::Writer;
 use super::{Db, DbError, Result};
+
+/// How long a PostgreSQL server may take to give a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Which database, and how many connections to it.
 #[derive(Debug, Clone, Copy)]
@@ -58,17 +61,16 @@ async fn open_sqlite(path: &Path, readers: u32) -> Result<Db> {
 }
 
 async fn open_postgres(options: PgConnectOptions, place: Place<'_>) -> Result<Db> {
-    let writers = PgPoolOptions::new()
-        .max_connections(place.writers)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options.clone())
-        .await
-        .map_err(|error| not_opened(&error))?;
-    sqlx::migrate!("../migrations/postgres").run(&writers).await.map_err(|error| not_migrated(&error))?;
-    let readers = PgPoolOptions::new()
-        .max_connections(place.readers)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_lazy_with(options.options([("default_transaction_read_only", "on")]));
+    // A notice ("already exists, skipping") is nothing that an administrator must read.
+    let options = options.options([("client_min_messages", "warning")]);
+    // Not from a pool: a pool would try again until its patience ends, and then only say that.
+    let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options));
+    let connected = connecting.await.map_err(|_| DbError::Open("it does not answer".to_owned()))?;
+    let mut connection = connected.map_err(|error| not_opened(&error))?;
+    sqlx::migrate!("../migrations/postgres").run(&mut connection).await.map_err(|error| not_migrated(&error))?;
+    let pool = |size| PgPoolOptions::new().max_connections(size).acquire_timeout(PATIENCE);
+    let writers = pool(place.writers).connect_lazy_with(options.clone());
+    let readers = pool(place.readers).connect_lazy_with(options.options([("default_transaction_read_only", "on")]));
     Ok(Db::Postgres { writers, readers })
 }
 

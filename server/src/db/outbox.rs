@@ -123,3 +123,54 @@ impl Scoped {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use callfield_domain::{CallId, Random};
+    use serde_json::json;
+
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+    use super::*;
+
+    fn delivery(random: &mut Random, key: &str) -> NewDelivery {
+        NewDelivery {
+            id: CallId::new(Timestamp::ZERO, random).uuid(),
+            kind: "push".to_owned(),
+            dedupe_key: key.to_owned(),
+            payload: json!({ "attempt": 0, "why": "record_owner" }),
+            priority: 0,
+            expires_at: Timestamp::from_millis(45_000),
+            max_attempts: 1,
+            created_at: Timestamp::ZERO,
+        }
+    }
+
+    db_test! {
+        async fn the_same_delivery_is_wanted_once(db: Db) {
+            let mut house = House::new(&db).await;
+            let (first, second) = (delivery(&mut house.random, "call-1"), delivery(&mut house.random, "call-1"));
+            let mut rows = house.write().await;
+            assert!(rows.insert_delivery(&first).await.unwrap());
+            assert!(!rows.insert_delivery(&second).await.unwrap());
+            rows.commit().await.unwrap();
+            let mut rows = house.read().await;
+            assert_eq!(rows.delivery(second.id).await.unwrap(), None);
+            let stored = rows.delivery(first.id).await.unwrap().unwrap();
+            assert_eq!((stored.state.as_str(), stored.attempts, stored.payload), ("pending", 0, first.payload));
+        }
+
+        async fn a_delivery_ends_once(db: Db) {
+            let mut house = House::new(&db).await;
+            let new = delivery(&mut house.random, "call-2");
+            let mut rows = house.write().await;
+            rows.insert_delivery(&new).await.unwrap();
+            rows.finish_delivery(new.id, Some("503"), Timestamp::from_millis(70)).await.unwrap();
+            rows.finish_delivery(new.id, None, Timestamp::from_millis(90)).await.unwrap();
+            rows.commit().await.unwrap();
+            let stored = house.read().await.delivery(new.id).await.unwrap().unwrap();
+            assert_eq!((stored.state.as_str(), stored.attempts), ("failed", 1));
+            assert_eq!((stored.last_error.as_deref(), stored.done_at), (Some("503"), Some(Timestamp::from_millis(70))));
+        }
+    }
+}

@@ -96,3 +96,45 @@ impl From<Row> for KnownCaller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+    use super::*;
+
+    fn number(e164: &str, rank: i64) -> IndexedNumber {
+        IndexedNumber { e164: e164.to_owned(), field: format!("phones/{e164}"), extension: None, rank }
+    }
+
+    db_test! {
+        async fn the_likeliest_record_comes_first(db: Db) {
+            let mut house = House::new(&db).await;
+            let (main, side) = (house.doc("contact", json!({ "last_name": "Tanaka" })).await,
+                house.doc("contact", json!({ "last_name": "Sato" })).await);
+            let mut rows = house.write().await;
+            rows.index_numbers(side.id, &[number("+81312345678", 2)]).await.unwrap();
+            rows.index_numbers(main.id, &[number("+819012345678", 1), number("+81312345678", 0)]).await.unwrap();
+            rows.commit().await.unwrap();
+            let known = house.read().await.known_callers("+81312345678").await.unwrap();
+            assert_eq!(known.iter().map(|caller| caller.record).collect::<Vec<_>>(), [main.id, side.id]);
+            assert_eq!(known[0].projection, json!({ "last_name": "Tanaka" }));
+        }
+
+        async fn a_number_a_record_lost_finds_it_no_longer(db: Db) {
+            let (mut house, other) = (House::numbered(&db, 1).await, House::numbered(&db, 2).await);
+            let doc = house.doc("contact", json!({})).await;
+            for numbers in [vec![number("+81312345678", 0)], vec![number("+81398765432", 0)]] {
+                let mut rows = house.write().await;
+                rows.index_numbers(doc.id, &numbers).await.unwrap();
+                rows.commit().await.unwrap();
+            }
+            let mut rows = house.read().await;
+            assert!(rows.known_callers("+81312345678").await.unwrap().is_empty());
+            assert_eq!(rows.known_callers("+81398765432").await.unwrap().len(), 1);
+            assert!(other.read().await.known_callers("+81398765432").await.unwrap().is_empty());
+        }
+    }
+}

@@ -96,3 +96,34 @@ impl From<Row> for Tenant {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+
+    db_test! {
+        async fn numbers_of_the_feed_are_given_once_and_only_when_committed(db: Db) {
+            let house = House::new(&db).await;
+            let mut dropped = house.write().await;
+            assert_eq!(dropped.take_seq(5).await.unwrap(), 5);
+            drop(dropped);
+            let mut rows = house.write().await;
+            assert_eq!(rows.take_seq(3).await.unwrap(), 3);
+            assert_eq!(house.read().await.tenant_row().await.unwrap().unwrap().next_seq, 0);
+            rows.commit().await.unwrap();
+            assert_eq!(house.read().await.tenant_row().await.unwrap().unwrap().next_seq, 3);
+        }
+
+        async fn every_company_is_listed_and_has_its_own_feed(db: Db) {
+            let (one, two) = (House::numbered(&db, 1).await, House::numbered(&db, 2).await);
+            let mut rows = one.write().await;
+            rows.take_seq(7).await.unwrap();
+            rows.commit().await.unwrap();
+            let mut ids = [one.tenant, two.tenant];
+            ids.sort();
+            assert_eq!(db.look_up().await.unwrap().tenants().await.unwrap(), ids);
+            assert_eq!(two.read().await.tenant_row().await.unwrap().unwrap().next_seq, 0);
+        }
+    }
+}

@@ -60,3 +60,33 @@ impl Tx {
         Ok(rows.into_iter().map(|(tenant, trunk)| (TenantId::from_uuid(tenant), TrunkId::from_uuid(trunk))).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+    use super::*;
+
+    db_test! {
+        async fn a_trunk_is_known_by_each_of_its_addresses_in_any_form(db: Db) {
+            let mut house = House::new(&db).await;
+            let id = TrunkId::new(Timestamp::ZERO, &mut house.random);
+            let addresses = ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1"].map(|text| text.parse().unwrap());
+            let trunk = Trunk {
+                id,
+                name: "PBX".to_owned(),
+                kind: "static".to_owned(),
+                addresses: addresses.to_vec(),
+                created_at: Timestamp::ZERO,
+            };
+            let mut rows = house.write().await;
+            rows.insert_trunk(&trunk).await.unwrap();
+            rows.commit().await.unwrap();
+            let mut look_up = db.look_up().await.unwrap();
+            for known in ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8:0::1"] {
+                assert_eq!(look_up.trunks_at(known.parse().unwrap()).await.unwrap(), [(house.tenant, id)], "{known}");
+            }
+            assert!(look_up.trunks_at("192.0.2.70".parse().unwrap()).await.unwrap().is_empty());
+        }
+    }
+}

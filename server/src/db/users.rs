@@ -56,3 +56,26 @@ impl Scoped {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::house::House;
+    use super::super::testing::{self, db_test};
+
+    db_test! {
+        async fn a_person_is_of_one_company_only(db: Db) {
+            let (mut house, other) = (House::numbered(&db, 1).await, House::numbered(&db, 2).await);
+            let id = house.user("Suzuki Hanako").await;
+            assert_eq!(house.read().await.user(id).await.unwrap().unwrap().name, "Suzuki Hanako");
+            assert_eq!(other.read().await.user(id).await.unwrap(), None);
+        }
+
+        async fn the_same_id_twice_is_taken(db: Db) {
+            let mut house = House::new(&db).await;
+            let user = house.new_user("Suzuki");
+            let mut rows = house.write().await;
+            rows.insert_user(&user).await.unwrap();
+            assert!(rows.insert_user(&user).await.unwrap_err().is_taken());
+        }
+    }
+}

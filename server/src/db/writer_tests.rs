@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use callfield_domain::{Random, Seed, TenantId, Timestamp, UserId};
-use uuid::Uuid;
-
+use super::house::House;
 use super::testing::{self, db_test, sqlite};
-use super::{Db, Place, Tenant, User};
+use super::{Db, Place, User};
 
 db_test! {
     async fn a_committed_unit_is_read_by_others(db: Db) {
-        let (tenant, mut random) = tenant(&db, 1).await;
-        let user = user(&mut random, "Suzuki");
+        let mut house = House::numbered(&db, 1).await;
+        let tenant = house.tenant;
+        let user = house.new_user("Suzuki");
         let mut write = db.write(tenant).await.unwrap();
         write.insert_user(&user).await.unwrap();
         write.commit().await.unwrap();
@@ -19,8 +18,9 @@ db_test! {
     }
 
     async fn a_dropped_unit_leaves_no_trace_and_its_neighbours_stay(db: Db) {
-        let (tenant, mut random) = tenant(&db, 2).await;
-        let [before, dropped, after] = ["before", "dropped", "after"].map(|name| user(&mut random, name));
+        let mut house = House::numbered(&db, 2).await;
+        let tenant = house.tenant;
+        let [before, dropped, after] = ["before", "dropped", "after"].map(|name| house.new_user(name));
         for (user, is_kept) in [(&before, true), (&dropped, false), (&after, true)] {
             let mut write = db.write(tenant).await.unwrap();
             write.insert_user(user).await.unwrap();
@@ -35,8 +35,9 @@ db_test! {
     }
 
     async fn a_failing_unit_rolls_back_alone(db: Db) {
-        let (tenant, mut random) = tenant(&db, 3).await;
-        let users: Vec<User> = (0..20).map(|n| user(&mut random, &n.to_string())).collect();
+        let mut house = House::numbered(&db, 3).await;
+        let tenant = house.tenant;
+        let users: Vec<User> = (0..20).map(|n| house.new_user(&n.to_string())).collect();
         let units = users.iter().cloned().enumerate().map(|(n, user)| {
             let db = db.clone();
             tokio::spawn(async move {
@@ -59,7 +60,7 @@ db_test! {
     }
 
     async fn units_of_one_tenant_come_one_after_the_other(db: Db) {
-        let (tenant, _) = tenant(&db, 4).await;
+        let tenant = House::numbered(&db, 4).await.tenant;
         let units: Vec<_> = (0..32).map(|_| {
             let db = db.clone();
             tokio::spawn(async move {
@@ -80,9 +81,10 @@ db_test! {
     }
 
     async fn a_unit_whose_task_is_aborted_blocks_nobody(db: Db) {
-        let (tenant, mut random) = tenant(&db, 5).await;
+        let mut house = House::numbered(&db, 5).await;
+        let tenant = house.tenant;
         for round in 0..20_u32 {
-            let (of_task, user) = (db.clone(), user(&mut random, "aborted"));
+            let (of_task, user) = (db.clone(), house.new_user("aborted"));
             let task = tokio::spawn(async move {
                 let mut write = of_task.write(tenant).await.unwrap();
                 write.insert_user(&user).await.unwrap();
@@ -100,17 +102,19 @@ db_test! {
     }
 
     async fn a_reader_cannot_write(db: Db) {
-        let (tenant, mut random) = tenant(&db, 6).await;
+        let mut house = House::numbered(&db, 6).await;
+        let tenant = house.tenant;
         let mut read = db.read(tenant).await.unwrap();
-        assert!(read.insert_user(&user(&mut random, "never")).await.is_err());
+        assert!(read.insert_user(&house.new_user("never")).await.is_err());
     }
 }
 
 #[tokio::test]
 async fn an_acknowledged_unit_is_in_the_files() {
     let (db, folder) = sqlite().await;
-    let (tenant, mut random) = tenant(&db, 7).await;
-    let user = user(&mut random, "Suzuki");
+    let mut house = House::numbered(&db, 7).await;
+    let tenant = house.tenant;
+    let user = house.new_user("Suzuki");
     let mut write = db.write(tenant).await.unwrap();
     write.insert_user(&user).await.unwrap();
     write.commit().await.unwrap();
@@ -128,7 +132,7 @@ async fn an_acknowledged_unit_is_in_the_files() {
 #[tokio::test]
 async fn units_that_wait_together_share_one_commit() {
     let (db, folder) = sqlite().await;
-    let (tenant, _) = tenant(&db, 8).await;
+    let tenant = House::numbered(&db, 8).await.tenant;
     let wal = folder.path().join("callfield.db-wal");
     let held = db.write(tenant).await.unwrap();
     let before = commits(&wal);
@@ -160,26 +164,4 @@ fn commits(wal: &Path) -> usize {
     const FRAME: usize = 24 + 4096;
     let bytes = std::fs::read(wal).unwrap();
     bytes[HEADER..].chunks_exact(FRAME).filter(|frame| frame[4..8] != [0; 4]).count()
-}
-
-async fn tenant(db: &Db, seed: u64) -> (TenantId, Random) {
-    let mut random = Random::new(Seed::from_number(seed));
-    let id = TenantId::new(Timestamp::ZERO, &mut random);
-    let mut write = db.write(id).await.unwrap();
-    let tenant = Tenant {
-        id,
-        name: "ABC".to_owned(),
-        country: "JP".to_owned(),
-        incarnation: Uuid::nil(),
-        cursor_key: vec![0; 32],
-        next_seq: 0,
-        created_at: Timestamp::ZERO,
-    };
-    write.insert_tenant(&tenant).await.unwrap();
-    write.commit().await.unwrap();
-    (id, random)
-}
-
-fn user(random: &mut Random, name: &str) -> User {
-    User { id: UserId::new(Timestamp::ZERO, random), name: name.to_owned(), created_at: Timestamp::ZERO }
 }

@@ -1,10 +1,15 @@
 //! The server from outside: its HTTP API on both engines, and once through a real TLS port.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 mod access;
 mod calls;
+mod cli;
+mod durability;
 mod enrolment;
 mod handset;
 mod office;
+mod program;
 mod records;
 mod refusals;
 mod sync;

@@ -101,6 +101,7 @@ async fn health_answers_anybody_and_metrics_only_this_machine() {
     let office = Office::open(db).await;
     let health = office.get("", "/health").await;
     assert_eq!(health.status, StatusCode::OK);
+    assert_eq!(health.headers[header::CONTENT_TYPE], "application/json");
     assert_eq!(health.body, json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "database": "sqlite" }));
 
     let from = |peer: &str| {

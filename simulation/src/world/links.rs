@@ -124,7 +124,7 @@ impl World {
     /// Whether a CANCEL sent now would reach the phone.
     pub(super) fn is_reachable(&mut self, phone: usize) -> bool {
         let (now, stream) = (self.now, self.phones[phone].stream);
-        let agent_listens = self.phones[phone].agent.is_registered();
+        let agent_listens = self.phones[phone].agent.is_registered() && self.phones[phone].suspended_until <= now;
         let found = stream.and_then(|stream| self.streams.stream(stream));
         agent_listens
             && found

@@ -109,6 +109,7 @@ impl World {
             return;
         }
         self.trace.add(self.now, format!("phone {phone}"), &format!("got the push of {}", self.name_of(call)));
+        self.resume(phone);
         let life = self.phones[phone].life;
         if !self.phones[phone].seen.contains(&(call, life)) {
             self.show_call(phone, call);
@@ -152,17 +153,38 @@ impl World {
     pub(super) fn roam(&mut self, phone: usize) {
         self.trace.add(self.now, format!("phone {phone}"), "roams");
         self.cut_stream(phone);
-        if self.random.chance(70) {
+        let is_running = self.phones[phone].suspended_until <= self.now;
+        if is_running && self.random.chance(70) {
             self.tell_phone(phone, AgentInput::NetworkChanged);
         }
     }
 
+    /// An app that rings or talks is not suspended.
+    pub(super) fn suspend(&mut self, phone: usize) {
+        if self.ledger.is_idle(phone) && self.phones[phone].suspended_until <= self.now {
+            self.trace.add(self.now, format!("phone {phone}"), "is suspended");
+            let until = self.soon(1_000, 60_000);
+            self.phones[phone].suspended_until = until;
+            self.schedule.at(until, Event::Resumes { phone });
+        }
+    }
+
+    /// The app runs, and first of all takes in what came while it did not.
+    pub(super) fn resume(&mut self, phone: usize) {
+        self.phones[phone].suspended_until = self.now;
+        while let Some(event) = self.backlogs[phone].pop_front() {
+            self.happen(event);
+        }
+    }
+
     pub(super) fn open_app(&mut self, phone: usize) {
+        self.resume(phone);
         self.tell_phone(phone, AgentInput::Register { call: None });
     }
 
     pub(super) fn go_to_bed(&mut self) {
         for phone in 0..self.phones.len() {
+            self.resume(phone);
             self.tell_phone(phone, AgentInput::Sleep);
         }
     }

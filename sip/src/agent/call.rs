@@ -304,9 +304,14 @@ impl Call {
         };
         match self.stage {
             Stage::Ringing { .. } => self.refuse(now, 487, reason),
-            Stage::Expected { .. } | Stage::Answered { .. } | Stage::Talking => {
+            Stage::Expected { .. } | Stage::Answered { .. } => {
                 self.stage = Stage::Gone;
                 self.end(reason);
+            }
+            // It ended while the phone was away.
+            Stage::Talking => {
+                self.stage = Stage::Gone;
+                self.end(EndReason::RemoteHungUp);
             }
             Stage::Closing { .. } | Stage::Gone => {}
         }

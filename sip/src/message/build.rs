@@ -80,22 +80,20 @@ impl RequestBuilder {
 pub struct ResponseBuilder {
     request: Message,
     start_line: String,
-    to: NameAddr,
+    to_tag: Option<String>,
     lines: Lines,
 }
 
 impl ResponseBuilder {
     pub(super) fn new(request: &Message, status: u16, reason: &str) -> Self {
         let start_line = format!("SIP/2.0 {status} {reason}");
-        Self { request: request.clone(), start_line, to: request.to(), lines: Lines::default() }
+        Self { request: request.clone(), start_line, to_tag: None, lines: Lines::default() }
     }
 
     /// Adds a tag to To unless the request has one; every answer but 100 needs it.
     #[must_use]
     pub fn to_tag(mut self, tag: &str) -> Self {
-        if self.to.tag().is_none() {
-            self.to = self.to.with_tag(tag);
-        }
+        self.to_tag = self.request.to().tag().is_none().then(|| tag.to_owned());
         self
     }
 
@@ -109,9 +107,8 @@ impl ResponseBuilder {
     /// Copies all headers of this name from the request, such as Record-Route (RFC 3261 §12.1.1).
     #[must_use]
     pub fn copy(mut self, name: &str) -> Self {
-        for value in self.request.headers(name) {
-            self.lines.push(name, value);
-        }
+        let raw = self.request.lines_named(name).map(|line| Line::Raw(self.request.wire_of(line)));
+        self.lines.lines.extend(raw);
         self
     }
 
@@ -122,32 +119,40 @@ impl ResponseBuilder {
         self
     }
 
-    /// The answer.
+    /// The answer. What is copied from the request keeps its bytes.
     pub fn build(self) -> Message {
-        let mut lines = Lines::default();
-        for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
-            match name {
-                "To" => lines.push(name, &self.to),
-                "Via" => self.request.headers(name).for_each(|value| lines.push(name, value)),
-                _ => self.request.headers(name).take(1).for_each(|value| lines.push(name, value)),
-            }
+        let request = &self.request;
+        let mut lines: Vec<Line> = request.lines_named("Via").map(|line| Line::Raw(request.wire_of(line))).collect();
+        for name in ["From", "To", "Call-ID", "CSeq"] {
+            let Some(line) = request.lines_named(name).next() else { continue };
+            lines.push(match self.to_tag.as_deref().filter(|_| name == "To") {
+                Some(tag) => Line::New(name.to_owned(), format!("{};tag={tag}", request.text_of(line.value))),
+                None => Line::Raw(request.wire_of(line)),
+            });
         }
-        lines.headers.extend(self.lines.headers);
-        lines.body = self.lines.body;
-        lines.print(&self.start_line)
+        lines.extend(self.lines.lines);
+        Lines { lines, body: self.lines.body }.print(&self.start_line)
     }
 }
 
 #[derive(Debug, Clone, Default)]
 struct Lines {
-    headers: Vec<(String, String)>,
+    lines: Vec<Line>,
     body: Bytes,
+}
+
+#[derive(Debug, Clone)]
+enum Line {
+    /// A line with its end, as it came.
+    Raw(Bytes),
+    /// A name and a value.
+    New(String, String),
 }
 
 impl Lines {
     #[expect(clippy::needless_pass_by_value, reason = "callers give literals, numbers and headers alike")]
     fn push(&mut self, name: &str, value: impl ToString) {
-        self.headers.push((name.to_owned(), value.to_string()));
+        self.lines.push(Line::New(name.to_owned(), value.to_string()));
     }
 
     fn body(&mut self, content_type: &str, body: impl Into<Bytes>) {
@@ -156,13 +161,16 @@ impl Lines {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.headers.iter().any(|(found, _)| found.eq_ignore_ascii_case(name))
+        self.lines.iter().any(|line| matches!(line, Line::New(found, _) if found.eq_ignore_ascii_case(name)))
     }
 
     fn print(&self, start_line: &str) -> Message {
         let mut print = Print::new(start_line);
-        for (name, value) in &self.headers {
-            print.header(name, value);
+        for line in &self.lines {
+            match line {
+                Line::Raw(line) => print.raw_line(line),
+                Line::New(name, value) => print.header(name, value),
+            }
         }
         print.header("Content-Length", &self.body.len().to_string());
         print.message(&self.body)

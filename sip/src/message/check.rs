@@ -1,6 +1,8 @@
 //! The rules beyond framing: strict where a fault could harm, lenient where the field is.
 
+use super::names::Kind;
 use super::parse::Refusal;
+use super::scan::{Line, Piece};
 use super::{CSeq, Message, NameAddr, Via};
 use crate::uri::Scheme;
 
@@ -9,11 +11,17 @@ pub(super) fn first_refusal(message: &Message) -> Option<Refusal> {
     check(message).err()
 }
 
-/// Whether the five headers an answer copies are there and safe to copy (RFC 3261 §8.2.6.2).
+/// Whether an answer can be made: the five headers it copies are there and the top Via can be read.
 pub(super) fn is_answerable(message: &Message) -> bool {
-    let is_clean = |name| message.headers(name).all(|value| !value.is_empty() && !value.contains(['\r', '\n']));
-    let is_there = |name| message.header(name).is_some() && is_clean(name);
-    message.top_via().is_some() && ["Via", "From", "To", "Call-ID", "CSeq"].into_iter().all(is_there)
+    has_the_five(message) && message.top_via().is_some()
+}
+
+/// Whether the headers that an answer copies are there and safe to copy (RFC 3261 §8.2.6.2).
+pub(super) fn has_the_five(message: &Message) -> bool {
+    let has_line_end = |value: Piece| value.is_rewritten && message.text_of(value).contains(['\r', '\n']);
+    let is_clean = |line: &Line| !has_line_end(line.value) && !message.text_of(line.value).is_empty();
+    let is_there = |kind| message.lines_of(kind).next().is_some() && message.lines_of(kind).all(is_clean);
+    [Kind::Via, Kind::From, Kind::To, Kind::CallId, Kind::CSeq].into_iter().all(is_there)
 }
 
 fn check(message: &Message) -> Result<(), Refusal> {
@@ -30,13 +38,13 @@ fn check(message: &Message) -> Result<(), Refusal> {
 
 /// Two values of one of these would let two readers see two different messages.
 fn check_single(message: &Message) -> Result<(), Refusal> {
-    const SINGLE: [&str; 6] = ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Type"];
-    let is_doubled = |name: &&str| message.headers(name).nth(1).is_some();
+    const SINGLE: [Kind; 6] = [Kind::From, Kind::To, Kind::CallId, Kind::CSeq, Kind::MaxForwards, Kind::ContentType];
+    let is_doubled = |kind: &Kind| message.lines_of(*kind).nth(1).is_some();
     if SINGLE.iter().any(is_doubled) { Err(Refusal::bad("Doubled Header")) } else { Ok(()) }
 }
 
 fn check_cseq(message: &Message) -> Result<(), Refusal> {
-    let cseq = message.header("CSeq").and_then(CSeq::read_strict).ok_or(Refusal::bad("Bad CSeq"))?;
+    let cseq = message.header_of(Kind::CSeq).and_then(CSeq::read_strict).ok_or(Refusal::bad("Bad CSeq"))?;
     if message.is_request() && &cseq.method != message.method() {
         return Err(Refusal::bad("CSeq Method Does Not Match"));
     }
@@ -45,7 +53,7 @@ fn check_cseq(message: &Message) -> Result<(), Refusal> {
 
 fn check_vias(message: &Message) -> Result<(), Refusal> {
     let is_ok = |via: Option<Via>| via.is_some_and(|via| via.params().is_well_formed());
-    if message.shared_values("Via").all(|value| is_ok(Via::read(value))) {
+    if message.shared_values(Kind::Via).all(|value| is_ok(Via::read(value))) {
         return Ok(());
     }
     Err(Refusal::bad("Bad Via"))
@@ -53,21 +61,25 @@ fn check_vias(message: &Message) -> Result<(), Refusal> {
 
 fn check_addresses(message: &Message) -> Result<(), Refusal> {
     let is_address = |text| NameAddr::read(text).is_ok();
-    for (name, refusal) in [("From", Refusal::bad("Bad From")), ("To", Refusal::bad("Bad To"))] {
-        if !message.shared_header(name).is_some_and(is_address) {
+    for (kind, refusal) in [(Kind::From, Refusal::bad("Bad From")), (Kind::To, Refusal::bad("Bad To"))] {
+        if !message.shared_header_of(kind).is_some_and(is_address) {
             return Err(refusal);
         }
     }
+    // A bad Contact in a response is left out by its readers; to drop the response would lose the call.
+    if !message.is_request() {
+        return Ok(());
+    }
     let is_contact = |text: super::Text| text == "*" || is_address(text);
-    if !message.shared_values("Contact").all(is_contact) {
+    if !message.shared_values(Kind::Contact).all(is_contact) {
         return Err(Refusal::bad("Bad Contact"));
     }
-    let routes = message.shared_values("Route").chain(message.shared_values("Record-Route"));
+    let routes = message.shared_values(Kind::Route).chain(message.shared_values(Kind::RecordRoute));
     if { routes }.all(is_address) { Ok(()) } else { Err(Refusal::bad("Bad Route")) }
 }
 
 fn check_numbers(message: &Message) -> Result<(), Refusal> {
-    if message.header("Max-Forwards").is_some() && message.max_forwards().is_none() {
+    if message.header_of(Kind::MaxForwards).is_some() && message.max_forwards().is_none() {
         return Err(Refusal::bad("Bad Max-Forwards"));
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Cutting text at separators that stand outside quotes and angle brackets.
 
+use memchr::memchr3;
+
 /// The parts of `text` between separators, trimmed; separators in quotes or angle brackets do not count.
 pub(crate) fn split(text: &str, separator: u8) -> Split<'_> {
     Split { rest: Some(text), separator }
@@ -28,8 +30,12 @@ impl<'a> Iterator for Split<'a> {
 
 /// The position of the first `wanted` byte (ASCII) outside quotes and angle brackets.
 pub(crate) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
+    let start = memchr3(wanted, b'"', b'<', text.as_bytes())?;
+    if text.as_bytes()[start] == wanted {
+        return Some(start);
+    }
     let (mut in_quotes, mut in_angles, mut is_escaped) = (false, false, false);
-    for (at, byte) in text.bytes().enumerate() {
+    for (at, byte) in text.bytes().enumerate().skip(start) {
         if is_escaped {
             is_escaped = false;
         } else if in_quotes {
@@ -99,7 +105,7 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// Text without the white space of a header at its ends (folds included).
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    text.trim_ascii()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::names::Kind;
 use super::{Message, Method, check};
 
 /// What to do with what came in.
@@ -82,7 +83,7 @@ pub(super) fn parse_with(mut bytes: Bytes, is_stream: bool) -> Verdict {
         None => check::first_refusal(&message),
     };
     match refusal {
-        None if check::is_answerable(&message) => Verdict::Ok(message),
+        None if check::has_the_five(&message) => Verdict::Ok(message),
         None => Verdict::Drop(DropReason::Unanswerable),
         Some(_) if !message.is_request() => Verdict::Drop(DropReason::BadResponse),
         Some(_) if message.method() == &Method::Ack => Verdict::Drop(DropReason::BadAck),
@@ -109,7 +110,7 @@ impl Message {
     /// The one Content-Length; doubled, negative and huge ones are refused.
     pub(super) fn content_length(&self) -> Result<Option<usize>, Refusal> {
         const BAD: Refusal = Refusal::bad("Bad Content-Length");
-        let mut values = self.headers("Content-Length");
+        let mut values = self.lines_of(Kind::ContentLength).map(|line| self.text_of(line.value));
         let Some(value) = values.next() else { return Ok(None) };
         let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
         if values.next().is_some() || !is_number {

@@ -4,10 +4,10 @@
 //! are not UTF-8 are rewritten once into a second text, so that every accessor can give out `&str`.
 
 use bytes::Bytes;
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::list::trim;
-use super::names::is_token;
+use super::names::{Kind, is_same, is_token};
 use super::parse::{DropReason, Fault, Refusal};
 use super::text::{Span, Text};
 use super::{CSeq, HEAD_LIMIT_BYTES, HEADER_LIMIT, Message, Method};
@@ -33,6 +33,7 @@ pub(super) struct Line {
     /// The line on the wire, its end of line included.
     pub(super) wire: Span,
     pub(super) name: Span,
+    pub(super) kind: Kind,
     pub(super) value: Piece,
 }
 
@@ -40,7 +41,7 @@ pub(super) struct Line {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Piece {
     span: Span,
-    is_rewritten: bool,
+    pub(super) is_rewritten: bool,
 }
 
 impl Message {
@@ -53,7 +54,7 @@ impl Message {
         let Scan { readable, fault, .. } = scan;
         let head = Head { start, lines, cseq: CSeq::default(), size, readable: readable.into() };
         let mut message = Self { bytes, head: head.into() };
-        let cseq = message.header("CSeq").map(CSeq::read).unwrap_or_default();
+        let cseq = message.header_of(Kind::CSeq).map(CSeq::read).unwrap_or_default();
         if let Some(head) = std::sync::Arc::get_mut(&mut message.head) {
             head.cseq = cseq;
         }
@@ -61,11 +62,21 @@ impl Message {
     }
 
     pub(super) fn lines_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Line> {
-        self.head.lines.iter().filter(move |line| super::names::is_same(self.name_of(line), name))
+        let kind = Kind::of(name);
+        self.lines_of(kind).filter(move |line| kind != Kind::Other || is_same(self.name_of(line), name))
+    }
+
+    pub(super) fn lines_of(&self, kind: Kind) -> impl Iterator<Item = &Line> {
+        self.head.lines.iter().filter(move |line| line.kind == kind)
     }
 
     pub(super) fn name_of(&self, line: &Line) -> &str {
         self.wire_text(line.name)
+    }
+
+    /// A line as it came, its end included.
+    pub(super) fn wire_of(&self, line: &Line) -> Bytes {
+        self.bytes.slice(line.wire.start()..line.wire.end())
     }
 
     pub(super) fn text_of(&self, piece: Piece) -> &str {
@@ -176,13 +187,13 @@ impl Scan<'_> {
             return None;
         };
         let name = bytes[..colon].trim_ascii_end();
-        if !std::str::from_utf8(name).is_ok_and(is_token) {
+        let Some(kind) = std::str::from_utf8(name).ok().filter(|name| is_token(name)).map(Kind::of) else {
             self.note(Fault::Refuse(Refusal::bad("Bad Header Name")));
             return None;
-        }
+        };
         let name = Span::new(start, start + name.len());
         let value = self.piece(start + colon + 1, end - 2);
-        Some(Line { wire: Span::new(start, end), name, value })
+        Some(Line { wire: Span::new(start, end), name, kind, value })
     }
 
     /// A value without the white space around it; folds and Latin-1 are rewritten.
@@ -192,8 +203,7 @@ impl Scan<'_> {
         let bytes = trim_start(bytes);
         let length = trim_end(bytes).len();
         let bytes = &bytes[..length];
-        let has_line_end = bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
-        if !has_line_end && std::str::from_utf8(bytes).is_ok() {
+        if memchr2(b'\r', b'\n', bytes).is_none() && std::str::from_utf8(bytes).is_ok() {
             let start = start + leading;
             return Piece { span: Span::new(start, start + length), is_rewritten: false };
         }

@@ -30,7 +30,8 @@ impl Text {
 
     /// The part of this text between two byte positions that lie on character borders.
     pub(crate) fn span(&self, span: Span) -> &str {
-        self.as_str().get(span.start()..span.end()).unwrap_or_default()
+        let bytes = self.0.get(span.start()..span.end()).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
     }
 
     /// The same text in bytes of its own, for a value that outlives its message.

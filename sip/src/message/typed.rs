@@ -1,7 +1,8 @@
 //! Typed accessors: headers as values.
 
 use super::list::split;
-use super::scan::Start;
+use super::names::Kind;
+use super::scan::{Line, Start};
 use super::{Message, Method, NameAddr, Text, Via};
 use crate::uri::Uri;
 
@@ -60,27 +61,27 @@ impl Message {
 
     /// The first value of Via. Every message that came in has one; one that was built may not.
     pub fn top_via(&self) -> Option<Via> {
-        self.shared_values("Via").next().and_then(Via::read)
+        self.shared_values(Kind::Via).next().and_then(Via::read)
     }
 
     /// All values of Via, the top one first.
     pub fn vias(&self) -> impl Iterator<Item = Via> {
-        self.shared_values("Via").filter_map(Via::read)
+        self.shared_values(Kind::Via).filter_map(Via::read)
     }
 
     /// The value of From.
     pub fn from(&self) -> NameAddr {
-        NameAddr::lenient(self.shared_header("From").unwrap_or_default())
+        NameAddr::lenient(self.shared_header_of(Kind::From).unwrap_or_default())
     }
 
     /// The value of To.
     pub fn to(&self) -> NameAddr {
-        NameAddr::lenient(self.shared_header("To").unwrap_or_default())
+        NameAddr::lenient(self.shared_header_of(Kind::To).unwrap_or_default())
     }
 
     /// The Call-ID; empty when a built message has none.
     pub fn call_id(&self) -> &str {
-        self.header("Call-ID").unwrap_or_default()
+        self.header_of(Kind::CallId).unwrap_or_default()
     }
 
     /// The sequence number and method.
@@ -90,32 +91,32 @@ impl Message {
 
     /// Each address in Contact, a star left out.
     pub fn contacts(&self) -> impl Iterator<Item = NameAddr> {
-        self.addresses("Contact")
+        self.addresses_of(Kind::Contact)
     }
 
     /// Whether Contact is `*`: all bindings.
     pub fn has_contact_star(&self) -> bool {
-        self.header("Contact") == Some("*")
+        self.header_of(Kind::Contact) == Some("*")
     }
 
     /// Each address in Route, the next hop first.
     pub fn routes(&self) -> impl Iterator<Item = NameAddr> {
-        self.addresses("Route")
+        self.addresses_of(Kind::Route)
     }
 
     /// Each address in Record-Route, as written.
     pub fn record_routes(&self) -> impl Iterator<Item = NameAddr> {
-        self.addresses("Record-Route")
+        self.addresses_of(Kind::RecordRoute)
     }
 
     /// Each address in a header that is a list of addresses; values that are none are left out.
     pub fn addresses(&self, name: &str) -> impl Iterator<Item = NameAddr> {
-        self.shared_values(name).filter_map(|text| NameAddr::read(text).ok())
+        self.lines_named(name).flat_map(|line| self.shared_values_in(line)).filter_map(|text| NameAddr::read(text).ok())
     }
 
     /// How many hops are left.
     pub fn max_forwards(&self) -> Option<u8> {
-        self.header("Max-Forwards").filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+        self.header_of(Kind::MaxForwards).filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
     }
 
     /// Expires in seconds; a number that does not fit is the longest time.
@@ -142,7 +143,7 @@ impl Message {
 
     /// The type of the body as written.
     pub fn content_type(&self) -> Option<&str> {
-        self.header("Content-Type")
+        self.header_of(Kind::ContentType)
     }
 
     /// Whether the body is of this type, parameters and case aside.
@@ -156,12 +157,26 @@ impl Message {
         self.lines_named(name).next().map(|line| self.shared_text_of(line.value))
     }
 
-    /// [`Message::values`] as text that shares the message's bytes.
-    pub(super) fn shared_values(&self, name: &str) -> impl Iterator<Item = Text> {
-        self.lines_named(name).flat_map(|line| {
-            let text = self.shared_text_of(line.value);
-            let values = split(self.text_of(line.value), b',').filter(|value| !value.is_empty());
-            values.map(move |value| text.part(value))
-        })
+    fn addresses_of(&self, kind: Kind) -> impl Iterator<Item = NameAddr> {
+        self.shared_values(kind).filter_map(|text| NameAddr::read(text).ok())
+    }
+
+    pub(super) fn header_of(&self, kind: Kind) -> Option<&str> {
+        self.lines_of(kind).next().map(|line| self.text_of(line.value))
+    }
+
+    pub(super) fn shared_header_of(&self, kind: Kind) -> Option<Text> {
+        self.lines_of(kind).next().map(|line| self.shared_text_of(line.value))
+    }
+
+    /// The values of a list as text that shares the message's bytes.
+    pub(super) fn shared_values(&self, kind: Kind) -> impl Iterator<Item = Text> {
+        self.lines_of(kind).flat_map(|line| self.shared_values_in(line))
+    }
+
+    fn shared_values_in<'a>(&'a self, line: &Line) -> impl Iterator<Item = Text> + use<'a> {
+        let text = self.shared_text_of(line.value);
+        let values = split(self.text_of(line.value), b',').filter(|value| !value.is_empty());
+        values.map(move |value| text.part(value))
     }
 }

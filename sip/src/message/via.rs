@@ -82,9 +82,9 @@ impl Via {
         self.param("rport")?.parse().ok()
     }
 
-    /// The address that the receiver saw.
+    /// The address that the receiver saw; an IPv6 address without the brackets that some write (RFC 5118 §4.5).
     pub fn received(&self) -> Option<&str> {
-        self.param("received")
+        self.param("received").map(|address| address.trim_matches(['[', ']']))
     }
 
     /// All parameters.

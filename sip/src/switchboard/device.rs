@@ -102,10 +102,8 @@ impl Switchboard {
     fn take_answer(&mut self, now: Timestamp, device: DeviceId, call: CallId, response: &Message) {
         let Some(leg) = self.inner.leg(device, call).filter(|leg| leg.is_answer_to_invite(response)) else { return };
         let answer = leg.take_answer(response);
-        let cancel = leg.due_cancel();
         match answer {
             Some(Answer::Progressed { rings }) => {
-                self.transmit_to(device, cancel);
                 self.tell(now, call, Event::Progressed { device, rings });
             }
             Some(Answer::Answered(sdp)) => self.take_2xx(now, device, call, sdp),

@@ -21,7 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(32);
 #[derive(Debug, Default)]
 pub(super) struct InnerLeg {
     invite: Option<Message>,
-    has_progressed: bool,
     cancel: Option<Cancel>,
     dialog: Option<Dialog>,
     ack: Option<Bytes>,
@@ -36,7 +35,7 @@ pub(super) struct InnerLeg {
 #[derive(Debug, Clone)]
 struct Cancel {
     elsewhere: bool,
-    sent: Option<Bytes>,
+    sent: Bytes,
 }
 
 /// What a response to an INVITE was.
@@ -102,7 +101,6 @@ impl InnerLeg {
             }
             status => Some(Answer::Refused(status)),
         }
-        .inspect(|_| self.has_progressed = true)
     }
 
     /// The ACK of the 2xx; it says so if the answer came too late, lest the device starts to talk.
@@ -126,16 +124,14 @@ impl InnerLeg {
         Some(ack.build().as_bytes().clone())
     }
 
-    /// Takes the INVITE back: at once if the device is known to have it, else when it says so (RFC 3261 §9.1).
+    /// Takes the INVITE back.
+    ///
+    /// At once, though RFC 3261 §9.1 waits for a 1xx lest CANCEL overtakes the INVITE: a connection keeps its order, and a
+    /// phone that was suspended all the while would begin to ring for a call that nobody remembers.
     pub(super) fn cancel(&mut self, now: Timestamp, elsewhere: bool) -> Option<Bytes> {
-        self.gone_at = Some(now + PATIENCE);
-        self.cancel.get_or_insert(Cancel { elsewhere, sent: None });
-        if self.has_progressed { self.due_cancel() } else { None }
-    }
-
-    /// The CANCEL, if one is wanted and none went out.
-    pub(super) fn due_cancel(&mut self) -> Option<Bytes> {
-        let cancel = self.cancel.as_mut().filter(|cancel| cancel.sent.is_none())?;
+        if self.cancel.is_some() {
+            return None;
+        }
         let invite = self.invite.as_ref()?;
         let start = RequestBuilder::new(Method::Cancel, &invite.request_uri()?)
             .via(&invite.top_via()?)
@@ -143,9 +139,10 @@ impl InnerLeg {
             .to(&invite.to())
             .call_id(invite.call_id())
             .cseq(invite.cseq().number);
-        cancel.sent =
-            Some(with_reason(start, cancel.elsewhere.then_some(Ending::Elsewhere)).build().as_bytes().clone());
-        cancel.sent.clone()
+        let sent = with_reason(start, elsewhere.then_some(Ending::Elsewhere)).build().as_bytes().clone();
+        self.gone_at = Some(now + PATIENCE);
+        self.cancel = Some(Cancel { elsewhere, sent: sent.clone() });
+        Some(sent)
     }
 
     /// The BYE to a device that answered; `None` if there is no dialog or the device ended it itself.
@@ -167,17 +164,15 @@ impl InnerLeg {
 
     /// What the device has not answered, in the order it must come. Not the INVITE once it was taken back: a device that
     /// never got it must not ring.
-    pub(super) fn unanswered(&mut self) -> Vec<Bytes> {
+    pub(super) fn unanswered(&self) -> Vec<Bytes> {
         if let Some(bye) = &self.bye {
             return self.ack.iter().chain([bye]).cloned().collect();
         }
         if self.dialog.is_some() {
             return Vec::new();
         }
-        if self.cancel.is_some() {
-            let fresh = self.due_cancel();
-            let sent = self.cancel.as_ref().and_then(|cancel| cancel.sent.clone());
-            return fresh.or(sent).into_iter().collect();
+        if let Some(cancel) = &self.cancel {
+            return vec![cancel.sent.clone()];
         }
         self.invite.iter().map(|invite| invite.as_bytes().clone()).collect()
     }

@@ -131,7 +131,7 @@ impl Switchboard {
         }
         let device = identity.device;
         for call in self.inner.calls_of(device) {
-            let missed = self.inner.leg(device, call).map(super::inner::InnerLeg::unanswered);
+            let missed = self.inner.leg(device, call).map(|leg| leg.unanswered());
             for bytes in missed.unwrap_or_default() {
                 self.transmit_to(device, Some(bytes));
             }

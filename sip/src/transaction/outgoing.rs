@@ -1,5 +1,6 @@
 //! What the user of the layer sends: requests, answers, CANCEL.
 
+use bytes::Bytes;
 use callfield_domain::Timestamp;
 
 use super::client::Client;
@@ -48,7 +49,8 @@ impl Transactions {
         if !is_taken {
             return;
         }
-        entry.stored = response.as_bytes().clone();
+        // A copy without spare room: it is all that is left of a finished transaction.
+        entry.stored = Bytes::copy_from_slice(response.as_bytes());
         entry.request = None;
         entry.to_tag = response.to().tag().map(Into::into);
         self.server_event(now, id, event, None);

@@ -9,7 +9,7 @@ pub(super) fn read(text: Text) -> Result<Uri, UriError> {
     if whole.len() > Uri::SIZE_LIMIT_BYTES {
         return Err(UriError::Size);
     }
-    if whole.bytes().any(|byte| byte <= b' ' || matches!(byte, b'<' | b'>' | b'"' | 0x7f)) {
+    if whole.bytes().any(|byte| IS_FORBIDDEN[usize::from(byte)]) {
         return Err(UriError::Character);
     }
     let (scheme, rest) = read_scheme(whole)?;
@@ -21,6 +21,17 @@ pub(super) fn read(text: Text) -> Result<Uri, UriError> {
     let Parts { user, password, host, port, params, headers } = parts;
     Ok(Uri { scheme, user, password, host, port, params, headers, text })
 }
+
+/// White space, control characters, quotes and angle brackets.
+const IS_FORBIDDEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        table[byte as usize] = byte <= b' ' || matches!(byte, b'<' | b'>' | b'"' | 0x7f);
+        byte += 1;
+    }
+    table
+};
 
 #[derive(Default)]
 struct Parts {

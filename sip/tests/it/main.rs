@@ -1,7 +1,10 @@
 //! The sip crate from outside: torture messages, mutants against a second reader, whole transactions.
 
 mod arbitrary;
+mod ipv6;
+mod limits;
 mod mutants;
 mod torture;
 mod torture_files;
 mod transaction_flows;
+mod transaction_world;

@@ -115,8 +115,12 @@ fn changes(item: &Item, local: Option<&LocalRecord>) -> Merged {
 fn synced(record: &Record, stated: &Heads, local: &LocalRecord) -> Heads {
     let beyond = record.changes_since(stated);
     let is_beyond = |head: &&ChangeHash| beyond.iter().any(|change| change.hash == **head);
-    let newer = local.synced_heads.as_slice().iter().filter(is_beyond);
-    stated.as_slice().iter().chain(newer).copied().collect()
+    let newer: Vec<_> = local.synced_heads.as_slice().iter().filter(is_beyond).collect();
+    if newer.is_empty() {
+        return stated.clone();
+    }
+    let both = stated.as_slice().iter().chain(newer).copied().collect();
+    record.at(&both).map_or(both, |record| record.heads())
 }
 
 fn want(item: &Item, heads: &Heads) -> Merged {

@@ -98,7 +98,7 @@ impl Cloud {
     }
 
     /// Changes after `seen` if the phone can have what is before them, else the whole.
-    fn item(&self, id: RecordId, seen: Option<u64>, level: Level) -> Option<Item> {
+    pub(crate) fn item(&self, id: RecordId, seen: Option<u64>, level: Level) -> Option<Item> {
         let stored = self.stored.get(&id)?;
         let record = self.record(id);
         let news = self.changes.get(&id).into_iter().flatten();

@@ -22,7 +22,7 @@ pub(crate) struct Phone {
     pub(crate) user: UserId,
     pub(crate) role: Role,
     incarnation: u32,
-    actor: Actor,
+    pub(crate) actor: Actor,
     pub(crate) records: BTreeMap<RecordId, LocalRecord>,
     pub(crate) outbox: Vec<Outgoing>,
     pub(crate) inbox: Vec<InboxEntry>,

@@ -12,6 +12,7 @@ mod phone;
 mod phone_storms;
 mod poison;
 mod rights;
+mod settled;
 mod stories;
 mod texts;
 mod wire;

@@ -2,8 +2,8 @@
 
 use callfield_domain::{Random, RecordId, Seed, Timestamp, UserId};
 use callfield_sync::ingest::Role;
-use callfield_sync::phone::{EditFailed, InboxKind, Outgoing, Session, build_request, edit};
-use callfield_sync::protocol::{Budget, Level, MAX_CHANGES, Reason};
+use callfield_sync::phone::{EditFailed, InboxKind, Merged, Outgoing, Session, build_request, edit, merge};
+use callfield_sync::protocol::{Budget, Level, MAX_CHANGES, Reason, Want};
 use callfield_sync::schema::RecordType;
 use serde_json::json;
 
@@ -150,7 +150,7 @@ fn a_phone_that_has_only_the_values_fetches_the_record_before_it_edits() {
         claimed_at: tablet.now,
     };
     assert_eq!(edit(&local, txn, &by, &json!({"title": "boss"})), Err(EditFailed::NotHere));
-    tablet.want.push(callfield_sync::protocol::Want { doc: id, heads: callfield_sync::Heads::default() });
+    tablet.want.push(Want { doc: id, heads: callfield_sync::Heads::default() });
     tablet.sync(&mut cloud);
     tablet.edit(id, &json!({"title": "boss"}));
     tablet.sync(&mut cloud);
@@ -186,4 +186,31 @@ fn words_written_while_the_answer_was_on_its_way_survive_a_rejection() {
     assert_eq!(phone.shows(id), &json!({"last_name": "Tanaka", "title": "boss"}));
     phone.sync(&mut cloud);
     assert_eq!(cloud.record(id).projection(), json!({"last_name": "Tanaka", "title": "boss"}));
+}
+
+#[test]
+fn what_was_taken_or_is_known_uses_up_no_incarnation() {
+    let (mut cloud, mut phone, _, id) = contact();
+    phone.edit(id, &json!({"title": "boss"}));
+    let incarnation = phone.actor.incarnation();
+    phone.sync(&mut cloud);
+    phone.sync(&mut cloud);
+    assert_eq!(phone.actor.incarnation(), incarnation);
+}
+
+#[test]
+fn changes_that_do_not_lead_to_the_stated_heads_are_asked_for_and_older_news_take_nothing_back() {
+    let (mut cloud, mut phone, mut tablet, id) = contact();
+    let older = cloud.item(id, Some(1), Level::Full).unwrap();
+    phone.edit(id, &json!({"title": "boss"}));
+    phone.sync(&mut cloud);
+    let seen = phone.records[&id].clone();
+    assert_eq!(merge(&older, Some(&seen), &[]), Merged::Unchanged);
+
+    let mut holed = cloud.item(id, Some(1), Level::Full).unwrap();
+    holed.body.clear();
+    let want = Want { doc: id, heads: tablet.records[&id].synced_heads.clone() };
+    assert_eq!(merge(&holed, tablet.records.get(&id), &[]), Merged::Want(want));
+    tablet.sync(&mut cloud);
+    assert_eq!(merge(&holed, tablet.records.get(&id), &[]), Merged::Unchanged);
 }

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 ///
 /// # Panics
 /// If no server was named and `CI` is `true`: there nothing may be skipped.
+#[expect(clippy::disallowed_methods, reason = "tests are told about their server by the script that started it")]
 #[expect(clippy::print_stderr, reason = "a skipped test must be loud")]
 pub(crate) async fn fresh_schema() -> Option<String> {
     let Ok(server) = std::env::var("TEST_POSTGRES") else {

@@ -68,7 +68,7 @@ impl Office {
     async fn refuses_an_unknown_source(&self) -> Result<()> {
         let counters = Counters::of(&self.deployment);
         let (before, calls) = (counters.refused("unknown_source").await?, self.calls().await?.len());
-        self.sipp("unknown_source", CONTACT_NUMBER).from_address("127.0.0.2").run().await?;
+        self.sipp("unknown_source", CONTACT_NUMBER).calling_from("127.0.0.2").run().await?;
         counters.wait_for_refusal("unknown_source", before).await?;
         ensure!(self.calls().await?.len() == calls, "a call from nowhere was written down");
         Ok(())

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::app::clock::Clock;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::wake_port::{WakeReport, WakeRequest, WakeResult};
-use crate::db::testing::db_test;
+use crate::db::testing::{self, db_test};
 use crate::db::{Db, Delivery, Device, PushEnvironment, PushService, PushTarget, Tenant, User};
 use crate::push;
 
@@ -261,7 +261,7 @@ db_test! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wake_whose_ring_limit_is_over_is_not_sent() {
-    let (db, _folder) = crate::db::testing::sqlite().await;
+    let (db, _folder) = testing::sqlite().await;
     let mut house = House::with_one_company(db).await;
     let phone = house.enrol(Service::Fcm).await;
     let request = WakeRequest {
@@ -281,7 +281,7 @@ async fn a_wake_whose_ring_limit_is_over_is_not_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_wakes_are_on_their_way_at_the_same_time() {
-    let (db, _folder) = crate::db::testing::sqlite().await;
+    let (db, _folder) = testing::sqlite().await;
     let mut house = House::with_one_company(db).await;
     for service in [Service::Fcm, Service::Apns] {
         let (first, second) = (house.enrol(service).await, house.enrol(service).await);
@@ -300,7 +300,7 @@ async fn two_wakes_are_on_their_way_at_the_same_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_apns_does_not_slow_fcm() {
-    let (db, _folder) = crate::db::testing::sqlite().await;
+    let (db, _folder) = testing::sqlite().await;
     let mut house = House::with_one_company(db).await;
     let (iphone, android) = (house.enrol(Service::Apns).await, house.enrol(Service::Fcm).await);
     house.services.order(Service::Apns, vec![Fault::Slow { ms: 60_000 }; 10]);
@@ -315,7 +315,7 @@ async fn a_slow_apns_does_not_slow_fcm() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_is_not_configured_is_named() {
-    let (db, _folder) = crate::db::testing::sqlite().await;
+    let (db, _folder) = testing::sqlite().await;
     let house = House::with_one_company(db).await;
     let (edge, reports) = mpsc::channel(8);
     let (wakes, received) = mpsc::channel(8);

@@ -169,6 +169,6 @@ fn a_call_that_ended_while_the_phone_was_away_ends_when_it_is_back() {
     story.tell(Event::StateKnown(Some(WokenCallState::Ringing)));
     assert_eq!(story.end(), None);
     story.tell(Event::StateKnown(Some(WokenCallState::Over)));
-    assert_eq!(story.end(), Some(EndReason::Over));
+    assert_eq!(story.end(), Some(EndReason::RemoteHungUp));
     assert!(story.call.is_gone());
 }

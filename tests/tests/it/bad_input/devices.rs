@@ -26,7 +26,7 @@ pub(super) struct Device {
 }
 
 /// A WebSocket that carries SIP.
-pub(super) type SipSocket = WebSocketStream<TlsStream<TcpStream>>;
+pub(super) type SipSocket = Box<WebSocketStream<TlsStream<TcpStream>>>;
 
 /// The body that enrols a new installation with `code`.
 pub(super) fn enrolment(code: &str) -> Result<Value> {
@@ -61,6 +61,11 @@ pub(super) async fn new_device(deployment: &Deployment) -> Result<Device> {
 
 /// Opens `/sip` with a token.
 pub(super) async fn open_sip(deployment: &Deployment, token: &str) -> Result<SipSocket> {
+    // On the heap, where a handshake and its buffers do not swell every story.
+    Box::pin(connect_sip(deployment, token)).await
+}
+
+async fn connect_sip(deployment: &Deployment, token: &str) -> Result<SipSocket> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(deployment.ca_file())? {
         roots.add(certificate?)?;
@@ -78,5 +83,5 @@ pub(super) async fn open_sip(deployment: &Deployment, token: &str) -> Result<Sip
     request.headers_mut().insert("authorization", format!("Bearer {token}").parse()?);
     request.headers_mut().insert("sec-websocket-protocol", "sip".parse()?);
     let (socket, _) = client_async(request, stream).await?;
-    Ok(socket)
+    Ok(Box::new(socket))
 }

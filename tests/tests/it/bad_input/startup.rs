@@ -124,7 +124,7 @@ fn a_database_that_does_not_answer_is_refused_without_its_password() {
     let place = Place::new();
     let file = place.config(&format!("[database]\nurl = \"postgres://callfield:hunter2@{closed}/callfield\"\n"));
     let output = callfield(&["serve", "--config", &file], &[]);
-    assert_refused(&output, &["database"]);
+    assert_refused(&output, &["database", "Connection refused"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
 }
 

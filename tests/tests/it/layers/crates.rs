@@ -19,7 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("callfield-bindgen", &[]),
     ("callfield-fakes", &[]),
     ("callfield-simulation", &PURE),
-    ("callfield-tests", &[PURE[0], PURE[1], PURE[2], PURE[3], "callfield-fakes"]),
+    // The benches hold many phones in one process (ADR 0007).
+    ("callfield-tests", &[PURE[0], PURE[1], PURE[2], PURE[3], "callfield-fakes", "callfield-mobile-core"]),
 ];
 /// Crates without socket, runtime, database, clock, environment and file.
 const PURE: [&str; 4] = ["callfield-domain", "callfield-sip", "callfield-media", "callfield-sync"];

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use callfield_tests::deployment::COMPANY_NUMBER;
+use tokio::net::UdpSocket;
 use tokio::process::Command;
 
 /// How long sipp may take for its call; then it gives up with an error.
@@ -38,6 +39,10 @@ pub(super) struct Sipp {
 ///
 /// # Panics
 /// If it is not and `CI` is `true`: there nothing may be skipped.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are told by the script that started them where nothing may be skipped"
+)]
 #[expect(clippy::print_stderr, reason = "a skipped test must be loud")]
 pub(super) fn is_installed() -> bool {
     let found = std::process::Command::new("sipp").arg("-v").output().is_ok();
@@ -64,7 +69,7 @@ impl Sipp {
     }
 
     /// Calls from another address of this machine.
-    pub(super) fn from_address(self, address: &'static str) -> Self {
+    pub(super) fn calling_from(self, address: &'static str) -> Self {
         Self { address, ..self }
     }
 
@@ -76,8 +81,10 @@ impl Sipp {
             Transport::Udp => ("u1", udp),
             Transport::Tcp => ("t1", tcp),
         };
+        // Left alone sipp takes 5060, which may be somebody else's.
+        let port = UdpSocket::bind((self.address, 0)).await?.local_addr()?.port().to_string();
         let mut sipp = Command::new("sipp");
-        sipp.arg("-sf").arg(scenario).args(["-m", "1", "-r", "1", "-t", mode, "-i", self.address]);
+        sipp.arg("-sf").arg(scenario).args(["-m", "1", "-r", "1", "-t", mode, "-i", self.address, "-p", &port]);
         sipp.args(["-mi", "127.0.0.1", "-s", self.callee, "-key", "caller", self.caller]);
         sipp.args(["-timeout", PATIENCE, "-timeout_error", "-nostdin", "-trace_err", "-error_file"]).arg(&errors);
         sipp.args(["-trace_msg", "-message_file"]).arg(errors.with_extension("messages"));

@@ -27,6 +27,7 @@ fn a_test_without_a_sentence_is_found() {
     assert_eq!(wrong("a.rs", "#[test]\nfn late_answer_is_cancelled() {\n"), 0);
     assert_eq!(wrong("a.rs", "macro_rules! db_test {\n#[tokio::test]\nasync fn on_sqlite() {\n"), 0);
     assert_eq!(wrong("ATest.kt", "@Test\nfun works() {\n"), 1);
+    assert_eq!(wrong("ATest.kt", "@TestInstance(ONCE)\nclass ATest {\n@BeforeAll\nfun start() {\n"), 0);
     assert_eq!(wrong("ATest.kt", "@Test\nfun `a panic arrives as an exception`() {\n"), 0);
 }
 
@@ -68,7 +69,7 @@ fn names_after(source: &Source, attributes: &[&str], keyword: &str) -> Vec<Strin
     let mut names = Vec::new();
     let mut is_test = false;
     for line in source.text.lines().map(str::trim) {
-        is_test |= attributes.iter().any(|attribute| line.starts_with(attribute));
+        is_test |= attributes.iter().any(|attribute| is_attribute_of(line, attribute));
         let is_attribute = line.starts_with('#') || line.starts_with('@') && !line.contains(keyword);
         if is_test && !is_attribute && line.contains(keyword) {
             names.push(function_name(line, keyword));
@@ -76,6 +77,12 @@ fn names_after(source: &Source, attributes: &[&str], keyword: &str) -> Vec<Strin
         }
     }
     names
+}
+
+/// `@Test` is one, `@TestInstance` is another.
+fn is_attribute_of(line: &str, attribute: &str) -> bool {
+    let rest = line.strip_prefix(attribute);
+    rest.is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_alphanumeric()))
 }
 
 /// The name between the keyword and the parenthesis; Kotlin's stands in backticks.
