@@ -7,9 +7,13 @@ mod calls;
 mod cli;
 mod durability;
 mod enrolment;
+mod handset;
 mod office;
 mod program;
+mod records;
 mod refusals;
+mod sync;
+mod sync_wire;
 mod tls;
 
 #[path = "../../src/db/testing.rs"]

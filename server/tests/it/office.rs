@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use callfield_domain::{DeviceId, Random, Seed, TenantId, Timestamp, UserId};
@@ -51,6 +51,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    pub(crate) fn etag(&self) -> String {
+        self.headers[header::ETAG].to_str().unwrap().to_owned()
+    }
+
     /// The code of an error answer, whose shape is checked.
     pub(crate) fn error(&self) -> &str {
         let error = self.body["error"].as_object().unwrap_or_else(|| panic!("no error: {self:?}"));
@@ -73,11 +77,15 @@ impl Office {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
+        let (parts, bytes) = self.send_raw(request).await;
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// As [`Office::send`], for a body that is no JSON.
+    pub(crate) async fn send_raw(&self, request: Request<Body>) -> (http::response::Parts, Bytes) {
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        (parts, body.collect().await.unwrap().to_bytes())
     }
 
     pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
@@ -86,6 +94,21 @@ impl Office {
 
     pub(crate) async fn post(&self, token: &str, path: &str, body: Value) -> Answer {
         self.send(request(Method::POST, path, token, Body::from(body.to_string()))).await
+    }
+
+    /// Edits a record as somebody who saw `etag`.
+    pub(crate) async fn patch(&self, token: &str, path: &str, etag: &str, patch: Value) -> Answer {
+        let mut request = request(Method::PATCH, path, token, Body::from(patch.to_string()));
+        request.headers_mut().insert(header::IF_MATCH, etag.parse().unwrap());
+        self.send(request).await
+    }
+
+    /// Makes a contact and returns its path.
+    pub(crate) async fn contact(&self, token: &str, owner: Option<UserId>, fields: Value) -> String {
+        let body = json!({ "type": "contact", "owner": owner, "fields": fields });
+        let answer = self.post(token, "/v1/records", body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        format!("/v1/records/{}", answer.body["id"].as_str().unwrap())
     }
 
     pub(crate) async fn put(&self, token: &str, path: &str, body: Value) -> Answer {
@@ -148,7 +171,6 @@ pub(crate) async fn company(app: &App, name: &str) -> (TenantId, String) {
 }
 
 pub(crate) fn enrolment(code: &str, device: DeviceId) -> Value {
-    let key = Random::new(Seed::from_number(device.uuid().as_u64_pair().1)).bytes::<32>();
     json!({
         "code": code,
         "device": {
@@ -157,10 +179,15 @@ pub(crate) fn enrolment(code: &str, device: DeviceId) -> Value {
             "name": "Pixel",
             "app_version": "0.1.0",
             "os_version": "15",
-            "public_key": URL_SAFE_NO_PAD.encode(key),
+            "public_key": URL_SAFE_NO_PAD.encode(public_key(device)),
             "push": { "service": "fcm", "token": "fcm-token-1", "environment": "production" },
         },
     })
+}
+
+/// The key that a test's device enrols with.
+pub(crate) fn public_key(device: DeviceId) -> [u8; 32] {
+    Random::new(Seed::from_number(device.uuid().as_u64_pair().1)).bytes()
 }
 
 pub(crate) fn request(method: Method, path: &str, token: &str, body: Body) -> Request<Body> {
