@@ -147,7 +147,7 @@ pub async fn run(program: &str, args: &[&str]) -> Result<String> {
 fn command(program: &str) -> Result<Command> {
     let path = program_folder()?.join(program);
     if !path.exists() {
-        bail!("{} is not built: run ./dev build", path.display());
+        bail!("{} is not built: run cargo build --workspace --bins", path.display());
     }
     let mut command = Command::new(path);
     command.kill_on_drop(true);
