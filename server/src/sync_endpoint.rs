@@ -13,7 +13,7 @@ use axum::response::Response;
 use axum::routing::post;
 use callfield_domain::TenantId;
 use callfield_sync::DeviceKey;
-use callfield_sync::protocol::{PROTO, Request as SyncRequest, Response as SyncResponse, SCHEMA, Verdict};
+use callfield_sync::protocol::{Request as SyncRequest, Response as SyncResponse, SCHEMA, Verdict};
 use http::{Method, StatusCode};
 
 use crate::app::App;
@@ -82,7 +82,6 @@ async fn answer(app: &App, party: &Party, request: SyncRequest) -> ApiResult<Syn
     } else {
         response.min_schema = Some(SCHEMA);
     }
-    debug_assert_eq!(response.proto, PROTO);
     Ok(response)
 }
 

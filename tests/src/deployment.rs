@@ -26,7 +26,6 @@ pub struct Deployment {
     folder: PathBuf,
     fakes: Process,
     server: Process,
-    config: PathBuf,
     base: String,
     sip_udp: SocketAddr,
     control: Api,
@@ -62,19 +61,7 @@ impl Deployment {
         let ca = std::fs::read(folder.join("data/cert.pem")).context("the server made no certificate")?;
         let admin = Api::new(&base, &ca)?.with_token(&admin_token);
         let (user, contact) = seed(&admin).await?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            fakes,
-            server,
-            config,
-            base,
-            sip_udp,
-            control,
-            admin,
-            admin_token,
-            user,
-            contact,
-        })
+        Ok(Self { folder: folder.to_owned(), fakes, server, base, sip_udp, control, admin, admin_token, user, contact })
     }
 
     /// The API with the administrator's token.
@@ -141,20 +128,6 @@ impl Deployment {
     pub async fn enrolment_code(&self) -> Result<String> {
         let answer = self.admin.post("/v1/enrolment-codes", &json!({ "user": self.user })).await?;
         Ok(text(&answer, "code")?.to_owned())
-    }
-
-    /// Ends the server and starts it again on the same database; its ports may change.
-    pub async fn restart_server(self) -> Result<Self> {
-        let logs = self.logs();
-        self.server.stop(STOP).await?;
-        let ready = self.folder.join("server-ready.json");
-        std::fs::remove_file(&ready)?;
-        let (server, serving) = start_server(&self.config, &ready, &logs).await?;
-        let base = text(&serving, "url")?.to_owned();
-        let ca = std::fs::read(self.folder.join("data/cert.pem"))?;
-        let admin = Api::new(&base, &ca)?.with_token(&self.admin_token);
-        let sip_udp = text(&serving, "sip_udp")?.parse()?;
-        Ok(Self { server, base, admin, sip_udp, ..self })
     }
 
     /// Ends every program; true if each ended by itself and cleanly.

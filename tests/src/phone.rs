@@ -1,6 +1,6 @@
 //! Headless phones (`callfield-phone`) as a person would use them: commands in, one JSON event a line out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -79,7 +79,7 @@ impl Phone {
         self.process.as_mut().context("the phone is not running")?.say(line).await
     }
 
-    /// The next event called `name`, within `limit`; what comes before it is kept for [`Phone::events`].
+    /// The next event called `name`, within `limit`; what comes before it is counted by [`Phone::count`].
     pub async fn event(&mut self, name: &str, limit: Duration) -> Result<Value> {
         let until = Instant::now() + limit;
         let process = self.process.as_mut().context("the phone is not running")?;
@@ -100,19 +100,9 @@ impl Phone {
         }
     }
 
-    /// Every event so far, in order.
-    pub fn events(&self) -> &[Value] {
-        &self.events
-    }
-
     /// How many events called `name` came so far.
     pub fn count(&self, name: &str) -> usize {
         self.events.iter().filter(|event| event["event"] == name).count()
-    }
-
-    /// Its folder.
-    pub fn data(&self) -> &Path {
-        &self.data
     }
 
     /// Ends the waiting phone.
