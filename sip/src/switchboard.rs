@@ -30,8 +30,10 @@ mod trunk;
 
 pub use crate::extension::WokenCallState;
 pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
-pub use input::{Decision, DeclinePolicy, Input, RingPlan, Target, WakeReport, WakeResult};
-pub use output::{Output, RouteQuestion, Wake};
+pub use input::{
+    Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
+};
+pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
 pub use settings::{RING_CAP, Settings};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -26,6 +26,15 @@ pub enum Input {
     Sleep,
     /// The phone has another network: the old connection is dead even if it does not know yet.
     NetworkChanged,
+    /// The user calls somebody. The agent registers first if it has to; an id is used once.
+    Dial {
+        /// The call, with an id that the app made.
+        call: CallId,
+        /// The user part of whom to call: a number.
+        to: String,
+        /// The phone's SDP offer.
+        sdp: Bytes,
+    },
     /// The user answers. Kept until the INVITE is there if it is not yet.
     Answer {
         /// The call.

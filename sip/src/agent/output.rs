@@ -40,7 +40,19 @@ pub enum Output {
         /// The edge's SDP offer.
         offer: Bytes,
     },
-    /// The edge confirmed the answer: the two talk.
+    /// The far end of a call that this phone began rings. At most once a call.
+    RemoteRinging {
+        /// The call.
+        call: CallId,
+    },
+    /// The far end answered a call that this phone began; [`Output::Established`] follows. Once a call.
+    RemoteAnswered {
+        /// The call.
+        call: CallId,
+        /// The SDP answer to the offer of [`Input::Dial`](super::Input::Dial).
+        sdp: Bytes,
+    },
+    /// The two talk: the edge confirmed this phone's answer, or the far end answered.
     Established {
         /// The call.
         call: CallId,
@@ -74,6 +86,14 @@ pub enum EndReason {
     HungUp,
     /// The far end hung up.
     RemoteHungUp,
+    /// The far end is busy.
+    Busy,
+    /// It rang at the far end, and nobody answered.
+    NoAnswer,
+    /// The far end or the company's rules refused the call, or there is no such number.
+    Rejected,
+    /// An emergency number: for the phone's own dialler.
+    Emergency,
     /// The edge could not be reached, or did not send the call.
     Unreachable,
     /// Something broke: no common codec, no acknowledgement.

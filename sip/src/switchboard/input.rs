@@ -1,5 +1,7 @@
 //! What a [`Switchboard`](super::Switchboard) is told.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Outcome, TenantId, Timestamp, UserId};
 
@@ -52,6 +54,27 @@ pub enum Input {
         /// The SDP for the caller; `None` if the two ends share no codec: the caller gets 488.
         sdp: Option<Bytes>,
     },
+    /// Answers [`Output::OutboundRouteWanted`](super::Output::OutboundRouteWanted).
+    OutboundRouted {
+        /// The call.
+        call: CallId,
+        /// What to do with it.
+        decision: OutboundDecision,
+    },
+    /// Answers [`Output::TrunkOfferWanted`](super::Output::TrunkOfferWanted).
+    TrunkOffered {
+        /// The call.
+        call: CallId,
+        /// The SDP offer for the trunk; `None` if none can be made of the device's: the device gets 488.
+        sdp: Option<Bytes>,
+    },
+    /// Answers [`Output::DeviceAnswerWanted`](super::Output::DeviceAnswerWanted).
+    DeviceAnswer {
+        /// The call.
+        call: CallId,
+        /// The SDP answer for the device; `None` if the two ends share no codec: the device gets 488.
+        sdp: Option<Bytes>,
+    },
     /// Answers [`Output::Persist`](super::Output::Persist): the call's row is on disk.
     Persisted {
         /// The call.
@@ -94,7 +117,34 @@ pub struct RingPlan {
     pub caller_name: Option<String>,
     /// The company number that was called, normalised.
     pub called: String,
-    /// What a decline on one device means for the others.
+    /// What the shell decided about a call of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutboundDecision {
+    /// Call somebody over a trunk.
+    Dial(DialPlan),
+    /// Refuse the device.
+    Reject {
+        /// The SIP status, 300 to 699; 380 tells the phone to use its own dialler (an emergency number).
+        status: u16,
+        /// How the call ended; it is persisted.
+        outcome: Outcome,
+    },
+}
+
+/// Whom a device calls, over which trunk and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialPlan {
+    /// Where the trunk takes calls, over UDP.
+    pub trunk: SocketAddr,
+    /// The company number that is shown to the far end: E.164.
+    pub caller: String,
+    /// Whom it calls: E.164, or an internal number as it was dialled.
+    pub called: String,
+    /// Why this way, e.g. `trunk`: goes into the timeline.
+    pub why: String,
+}
+
+/// What a decline on one device means for the others.
     pub decline: DeclinePolicy,
 }
 

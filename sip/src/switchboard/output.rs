@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, DeviceId, TenantId, TimelineEvent, Timestamp};
 
-use super::{ConnectionId, Flow};
+use super::{ConnectionId, DeviceIdentity, Flow};
 
 /// An effect, or a question to the shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,28 @@ pub enum Output {
         /// The caller's SDP answer.
         sdp: Bytes,
     },
-    /// No media flows any longer (or ever) for this call. Exactly once for each call that was `Ring`ed.
+    /// A device calls somebody: over which trunk, and as whom? Answered by
+    /// [`Input::OutboundRouted`](super::Input::OutboundRouted).
+    OutboundRouteWanted(OutboundQuestion),
+    /// Make the SDP offer for the trunk of an outbound call, once.
+    /// Answered by [`Input::TrunkOffered`](super::Input::TrunkOffered).
+    TrunkOfferWanted {
+        /// The call.
+        call: CallId,
+        /// The device that calls.
+        device: DeviceId,
+        /// Its SDP offer.
+        device_sdp: Bytes,
+    },
+    /// The far end of an outbound call answered: join the two, once.
+    /// Answered by [`Input::DeviceAnswer`](super::Input::DeviceAnswer).
+    DeviceAnswerWanted {
+        /// The call.
+        call: CallId,
+        /// The trunk's SDP answer.
+        trunk_sdp: Bytes,
+    },
+    /// No media flows any longer (or ever) for this call. Exactly once for each call that was to be `Ring`ed or `Dial`led.
     MediaEnded {
         /// The call.
         call: CallId,
@@ -86,6 +107,17 @@ pub struct RouteQuestion {
     /// The display name that came with it; nothing vouches for it.
     pub from_name: Option<String>,
     /// The user part of the Request-URI: the number that was called.
+    pub to: String,
+}
+
+/// Which device calls whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundQuestion {
+    /// The call; the phone chose the id, so it may be one that exists already.
+    pub call: CallId,
+    /// The device that calls, proven by its connection.
+    pub device: DeviceIdentity,
+    /// The user part of the Request-URI: whom it calls, as the person wrote it.
     pub to: String,
 }
 
