@@ -6,10 +6,11 @@
 //!
 //! A connection is reliable but not eternal: what the edge has not answered is sent again on the next one.
 
-mod call;
+mod dial;
+mod inbound;
 mod input;
-mod leg;
 mod line;
+mod outbound;
 mod output;
 mod receive;
 mod registration;
@@ -25,8 +26,9 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Random, Seed, Timestamp, UserId};
 
-use call::{Action, Call, Event};
-use leg::Leg;
+use dial::Dial;
+use inbound::leg::Leg;
+use inbound::{Action, Call, Event};
 use line::{Due, Line, Wish};
 use registration::{Address, Registration};
 
@@ -64,6 +66,8 @@ pub enum Why {
     KeepAlive,
     /// The edge left a keep-alive or a request unanswered.
     Unanswered,
+    /// A call that the user began waits for the registration.
+    ReachLimit(CallId),
     /// No INVITE came for a call the phone was woken for.
     InviteWatchdog(CallId),
     /// A call rang long enough.
@@ -90,6 +94,7 @@ pub struct Agent {
     registration: Registration,
     is_foreground: bool,
     calls: BTreeMap<CallId, Entry>,
+    dials: BTreeMap<CallId, Dial>,
     ended: VecDeque<(CallId, EndReason)>,
     outputs: VecDeque<Output>,
 }
@@ -108,6 +113,7 @@ impl Agent {
             line: Line::new(),
             is_foreground: false,
             calls: BTreeMap::new(),
+            dials: BTreeMap::new(),
             ended: VecDeque::new(),
             outputs: VecDeque::new(),
         })
@@ -123,10 +129,14 @@ impl Agent {
             Input::Register { call } => self.register(now, call),
             Input::Sleep => self.is_foreground = false,
             Input::NetworkChanged => self.change_network(now),
+            Input::Dial { call, to, sdp } => self.dial(now, call, &to, sdp),
             Input::Answer { call } => self.tell(now, call, Event::Answer),
             Input::AnswerSdp { call, sdp } => self.take_sdp(now, call, sdp),
             Input::Decline { call } => self.tell(now, call, Event::Decline),
-            Input::HangUp { call } => self.tell(now, call, Event::HangUp),
+            Input::HangUp { call } => {
+                self.tell(now, call, Event::HangUp);
+                self.tell_dial(now, call, outbound::Event::HangUp);
+            }
             Input::StateKnown { call, state } => self.tell(now, call, Event::StateKnown(state)),
         }
         self.settle(now);
@@ -150,13 +160,15 @@ impl Agent {
             }
             self.act(now, call);
         }
+        self.wake_dials(now);
         self.settle(now);
     }
 
     /// The earliest deadline, and why.
     pub fn poll_timeout(&self) -> Option<(Timestamp, Why)> {
         let calls = self.calls.values().filter_map(|entry| entry.call.poll_timeout());
-        calls.chain(self.line.poll_timeout()).chain(self.registration.poll_timeout()).min()
+        let dials = self.dials.values().filter_map(|dial| dial.call.poll_timeout());
+        calls.chain(dials).chain(self.line.poll_timeout()).chain(self.registration.poll_timeout()).min()
     }
 
     /// The next effect; to be drained to `None` after every other call.
@@ -201,7 +213,7 @@ impl Agent {
     }
 
     fn send_register(&mut self, now: Timestamp) {
-        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        let calls: Vec<CallId> = self.calls.keys().chain(self.dials.keys()).copied().collect();
         let request = self.registration.register(&self.address, &calls, &mut self.random);
         self.line.note_asked(now);
         self.transmit(request.as_bytes().clone());
@@ -273,14 +285,13 @@ impl Agent {
 
     /// Forgets calls that are gone, and closes a connection that nobody needs.
     fn settle(&mut self, now: Timestamp) {
-        let gone: Vec<CallId> =
-            self.calls.iter().filter(|(_, entry)| entry.call.is_gone()).map(|(call, _)| *call).collect();
+        let calls = self.calls.iter().filter(|(_, entry)| entry.call.is_gone()).map(|(call, _)| *call);
+        let dials = self.dials.iter().filter(|(_, dial)| dial.call.is_gone()).map(|(call, _)| *call);
+        let gone: Vec<CallId> = calls.chain(dials).collect();
         for call in gone {
             let reason = self.calls.remove(&call).and_then(|entry| entry.call.ended());
-            self.ended.push_back((call, reason.unwrap_or(EndReason::Over)));
-            if self.ended.len() > MEMORY {
-                self.ended.pop_front();
-            }
+            let reason = reason.or_else(|| self.dials.remove(&call)?.call.ended());
+            self.remember(call, reason.unwrap_or(EndReason::Over));
         }
         if self.needs_line() && self.line.is_closed() {
             self.want_line(now);
@@ -291,8 +302,15 @@ impl Agent {
         }
     }
 
+    fn remember(&mut self, call: CallId, reason: EndReason) {
+        self.ended.push_back((call, reason));
+        if self.ended.len() > MEMORY {
+            self.ended.pop_front();
+        }
+    }
+
     fn needs_line(&self) -> bool {
-        self.is_foreground || !self.calls.is_empty()
+        self.is_foreground || !self.calls.is_empty() || !self.dials.is_empty()
     }
 
     fn want_line(&mut self, now: Timestamp) {

@@ -30,9 +30,7 @@ mod trunk;
 
 pub use crate::extension::WokenCallState;
 pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
-pub use input::{
-    Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
-};
+pub use input::{Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult};
 pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
 pub use settings::{RING_CAP, Settings};
 
@@ -158,6 +156,7 @@ impl Switchboard {
             Input::CallerAnswer { call, sdp } => self.join(now, call, sdp),
             Input::Persisted { call } => self.tell(now, call, Event::Persisted),
             Input::WakeReported(report) => self.note_report(report),
+            Input::OutboundRouted { .. } | Input::TrunkOffered { .. } | Input::DeviceAnswer { .. } => {}
         }
         self.drain_transactions(now);
     }

@@ -5,15 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use callfield_domain::{CallId, Timestamp};
 
-use super::call::Event;
-use super::leg::{Leg, reason};
+use super::inbound::Event;
+use super::inbound::leg::{Leg, reason};
 use super::registration::Registered;
-use super::{Agent, EndReason, Output};
+use super::{Agent, EndReason, Output, outbound};
 use crate::extension::{Ending, call_of, ending_of, states_of};
 use crate::message::{DropReason, Message, Method, Verdict, parse};
 
 /// The methods a phone understands.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
 
 impl Agent {
     /// Takes in one frame.
@@ -40,6 +40,10 @@ impl Agent {
             self.calls.iter().find(|(_, entry)| entry.leg.as_ref().is_some_and(|leg| leg.is_answer_to_bye(response)));
         if let Some((call, _)) = owner {
             self.tell(now, *call, Event::ByeAnswered);
+        } else if let Some(call) = self.dial_ended_by(response) {
+            self.tell_dial(now, call, outbound::Event::ByeAnswered);
+        } else if let Some(call) = self.dial_answered_by(response) {
+            self.take_dial_answer(now, call, response);
         }
     }
 
@@ -51,9 +55,11 @@ impl Agent {
                 self.outputs.push_back(Output::Registered { until: at });
                 if is_new {
                     self.tell_all(now, Event::Reconnected);
+                    self.tell_dials(now, outbound::Event::Registered);
                 }
                 for (call, state) in states_of(response) {
                     self.tell(now, call, Event::StateKnown(Some(state)));
+                    self.tell_dial(now, call, outbound::Event::StateKnown(state));
                 }
             }
             None => {}
@@ -96,6 +102,9 @@ impl Agent {
             let status = if *reason == EndReason::Declined { 603 } else { 480 };
             return self.respond(invite, status);
         }
+        if self.dials.contains_key(&call) {
+            return self.respond(invite, 482);
+        }
         if self
             .calls
             .get(&call)
@@ -112,7 +121,8 @@ impl Agent {
 
     /// Changing a running session comes later; refusing keeps it as it is (RFC 3261 §14.2).
     fn refuse_change(&mut self, invite: &Message) {
-        let status = if self.call_in_dialog(invite).is_some() { 488 } else { 481 };
+        let is_known = self.call_in_dialog(invite).is_some() || self.dial_in_dialog(invite).is_some();
+        let status = if is_known { 488 } else { 481 };
         self.respond(invite, status);
     }
 
@@ -141,6 +151,10 @@ impl Agent {
     }
 
     fn take_bye(&mut self, now: Timestamp, bye: &Message) {
+        if let Some(call) = self.dial_in_dialog(bye) {
+            self.respond(bye, 200);
+            return self.tell_dial(now, call, outbound::Event::ByeReceived);
+        }
         let Some(call) = self.call_in_dialog(bye) else { return self.respond(bye, 481) };
         self.respond(bye, 200);
         self.tell(now, call, Event::ByeReceived(ending_of(bye).map_or(EndReason::RemoteHungUp, reason_for)));

@@ -117,7 +117,20 @@ pub struct RingPlan {
     pub caller_name: Option<String>,
     /// The company number that was called, normalised.
     pub called: String,
-    /// What the shell decided about a call of a device.
+    /// What a decline on one device means for the others.
+    pub decline: DeclinePolicy,
+}
+
+/// A device that a call may ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The device.
+    pub device: DeviceId,
+    /// Whether it has a push token.
+    pub has_push: bool,
+}
+
+/// What the shell decided about a call of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutboundDecision {
     /// Call somebody over a trunk.
@@ -142,19 +155,6 @@ pub struct DialPlan {
     pub called: String,
     /// Why this way, e.g. `trunk`: goes into the timeline.
     pub why: String,
-}
-
-/// What a decline on one device means for the others.
-    pub decline: DeclinePolicy,
-}
-
-/// A device that a call may ring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Target {
-    /// The device.
-    pub device: DeviceId,
-    /// Whether it has a push token.
-    pub has_push: bool,
 }
 
 /// What a decline on one device means for the others.

@@ -1,8 +1,9 @@
-//! One call on the phone at the level of events: awaited, ringing, answered, ended; each told to the app once.
+//! One call to the phone at the level of events: awaited, ringing, answered, ended; each told to the app once.
 //!
 //! The user may act before the INVITE is there, the push may come before or after it, the connection may be replaced at
-//! any moment. SIP is spoken by the [`Leg`](super::leg::Leg) of the call; what is said, and when, is decided here.
+//! any moment. SIP is spoken by the [`Leg`](leg::Leg) of the call; what is said, and when, is decided here.
 
+pub(super) mod leg;
 #[cfg(test)]
 mod tests;
 

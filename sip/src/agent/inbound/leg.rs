@@ -1,15 +1,15 @@
-//! The SIP of one call on the phone: its INVITE, the answers given, its dialog.
+//! The SIP of one call to the phone: its INVITE, the answers given, its dialog.
 
 use bytes::Bytes;
 use callfield_domain::Random;
 
-use super::registration::Address;
+use crate::agent::registration::Address;
 use crate::dialog::Dialog;
 use crate::message::{Message, Method};
 
 /// The phone's leg of a call.
 #[derive(Debug)]
-pub(super) struct Leg {
+pub(in crate::agent) struct Leg {
     invite: Message,
     tag: String,
     dialog: Option<Dialog>,
@@ -19,18 +19,18 @@ pub(super) struct Leg {
 
 impl Leg {
     /// The leg that an INVITE begins.
-    pub(super) fn new(invite: &Message, random: &mut Random) -> Self {
+    pub(in crate::agent) fn new(invite: &Message, random: &mut Random) -> Self {
         let tag = random.token(12);
         let dialog = Dialog::of_callee(invite, &tag);
         Self { invite: invite.detached(), tag, dialog, answer: None, bye: None }
     }
 
-    pub(super) fn invite(&self) -> &Message {
+    pub(in crate::agent) fn invite(&self) -> &Message {
         &self.invite
     }
 
     /// Whether a request names the transaction of the INVITE: the INVITE again, its CANCEL, or the ACK of a refusal.
-    pub(super) fn is_same_transaction(&self, request: &Message) -> bool {
+    pub(in crate::agent) fn is_same_transaction(&self, request: &Message) -> bool {
         let branch = |message: &Message| message.top_via().and_then(|via| via.branch().map(str::to_owned));
         request.call_id() == self.invite.call_id()
             && request.cseq().number == self.invite.cseq().number
@@ -38,16 +38,16 @@ impl Leg {
     }
 
     /// Whether the last answer was a refusal.
-    pub(super) fn is_refused(&self) -> bool {
+    pub(in crate::agent) fn is_refused(&self) -> bool {
         self.answer.as_ref().and_then(Message::status).is_some_and(|status| status >= 300)
     }
 
-    pub(super) fn dialog(&mut self) -> Option<&mut Dialog> {
+    pub(in crate::agent) fn dialog(&mut self) -> Option<&mut Dialog> {
         self.dialog.as_mut()
     }
 
     /// Answers the INVITE.
-    pub(super) fn respond(&mut self, status: u16, address: &Address, sdp: Option<Bytes>) -> Bytes {
+    pub(in crate::agent) fn respond(&mut self, status: u16, address: &Address, sdp: Option<Bytes>) -> Bytes {
         let start = self.invite.response(status, reason(status)).to_tag(&self.tag).copy("Record-Route");
         let start = if status < 300 { start.header("Contact", &address.contact) } else { start };
         let start = match sdp {
@@ -61,7 +61,7 @@ impl Leg {
     }
 
     /// The BYE of this end.
-    pub(super) fn bye(&mut self, address: &Address, random: &mut Random) -> Option<Bytes> {
+    pub(in crate::agent) fn bye(&mut self, address: &Address, random: &mut Random) -> Option<Bytes> {
         let (via, branch) = address.via(random);
         let bye = self.dialog.as_mut()?.request(Method::Bye).header("Via", via).build();
         let bytes = bye.as_bytes().clone();
@@ -70,13 +70,13 @@ impl Leg {
     }
 
     /// What the edge has not answered: the BYE, or else the last answer to the INVITE.
-    pub(super) fn unanswered(&self) -> Option<Bytes> {
+    pub(in crate::agent) fn unanswered(&self) -> Option<Bytes> {
         let bye = self.bye.as_ref().map(|(_, bytes)| bytes.clone());
         bye.or_else(|| self.answer.as_ref().map(|answer| answer.as_bytes().clone()))
     }
 
     /// Whether a final response is that of the BYE.
-    pub(super) fn is_answer_to_bye(&self, response: &Message) -> bool {
+    pub(in crate::agent) fn is_answer_to_bye(&self, response: &Message) -> bool {
         let via = response.top_via();
         let branch = via.as_ref().and_then(|via| via.branch());
         response.status().is_some_and(|status| status >= 200)
@@ -85,7 +85,7 @@ impl Leg {
 }
 
 /// The reason phrase of the statuses a phone sends.
-pub(super) const fn reason(status: u16) -> &'static str {
+pub(in crate::agent) const fn reason(status: u16) -> &'static str {
     match status {
         180 => "Ringing",
         200 => "OK",
