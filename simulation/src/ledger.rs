@@ -10,6 +10,8 @@ use crate::schedule::ms;
 /// How long after a call's end a phone with a sound connection may still ring: the CANCEL is on its way, or the phone has
 /// no INVITE yet and asks every ten seconds.
 const CANCEL_TRAVEL_MS: u64 = 15_000;
+/// How long after a call's end its callee may still talk: a BYE is repeated for 32 s, and each copy may be late.
+const BYE_TRAVEL_MS: u64 = 45_000;
 /// The longest any phone may ring.
 const RING_CAP_MS: u64 = 120_000;
 
@@ -80,6 +82,8 @@ pub struct Ledger {
     rings: BTreeMap<(CallId, usize), Ring>,
     talks: BTreeMap<(CallId, usize), Ring>,
     incoming: BTreeSet<(CallId, usize, u32)>,
+    /// The calls that phones began and that are not over for them.
+    dialled: BTreeSet<(CallId, usize)>,
     violations: Vec<Violation>,
 }
 
@@ -167,9 +171,15 @@ impl Ledger {
         self.rings.remove(&(call, phone));
     }
 
+    /// A phone began a call.
+    pub fn note_dialled(&mut self, call: CallId, phone: usize) {
+        self.dialled.insert((call, phone));
+    }
+
     /// A call is over for a phone.
     pub fn note_done(&mut self, call: CallId, phone: usize) {
         self.note_silent(call, phone);
+        self.dialled.remove(&(call, phone));
         self.talks.remove(&(call, phone));
     }
 
@@ -182,9 +192,9 @@ impl Ledger {
         }
     }
 
-    /// Whether a phone neither rings nor talks.
+    /// Whether a phone neither rings nor calls nor talks.
     pub fn is_idle(&self, phone: usize) -> bool {
-        !self.rings.keys().chain(self.talks.keys()).any(|(_, busy)| *busy == phone)
+        !self.rings.keys().chain(self.talks.keys()).chain(&self.dialled).any(|(_, busy)| *busy == phone)
     }
 
     /// The edge says that no media flows any longer.
@@ -198,6 +208,7 @@ impl Ledger {
     pub fn note_killed(&mut self, phone: usize) {
         self.rings.retain(|(_, ringing), _| *ringing != phone);
         self.talks.retain(|(_, talking), _| *talking != phone);
+        self.dialled.retain(|(_, dialling)| *dialling != phone);
     }
 
     /// A phone talks.
@@ -240,6 +251,13 @@ impl Ledger {
         }
     }
 
+    /// Looks at a call whose callee still talks.
+    pub fn check_callee(&mut self, call: CallId) {
+        if self.ended.get(&call).is_some_and(|at| self.now > *at + ms(BYE_TRAVEL_MS)) {
+            self.accuse(Invariant::NoTalkAfterEnd, format!("who was called by call {call} still talks"));
+        }
+    }
+
     /// When `check_rings` must be called again, so that a ring in a quiet world is seen.
     pub fn next_check(&self) -> Option<Timestamp> {
         let since = self.rings.values().map(|ring| ring.since).chain(self.unanswered.values().copied());
@@ -250,6 +268,9 @@ impl Ledger {
     pub fn check_rest(&mut self, live_calls: usize) {
         if live_calls > 0 {
             self.accuse(Invariant::ComesToRest, format!("{live_calls} calls live on"));
+        }
+        if let Some((call, phone)) = self.dialled.first().copied() {
+            self.accuse(Invariant::ComesToRest, format!("phone {phone} was never told how its call {call} ended"));
         }
         if let Some(call) = self.owned.iter().copied().find(|call| !self.rows.contains_key(call)) {
             self.accuse(Invariant::OneRow, format!("call {call} has no row"));

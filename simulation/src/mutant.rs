@@ -33,11 +33,13 @@ pub enum Mutant {
     SwallowBye,
     /// The edge never learns that a row is durable, and does not mind.
     ForgetNothing,
+    /// Who was called is not told of the end.
+    SwallowFarBye,
 }
 
 impl Mutant {
     /// Every planted bug.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SwallowCancel,
         Self::RepeatInvite,
         Self::WakeAfterEnd,
@@ -49,6 +51,7 @@ impl Mutant {
         Self::SkipTimeout,
         Self::SwallowBye,
         Self::ForgetNothing,
+        Self::SwallowFarBye,
     ];
 
     /// The invariant that finds it.
@@ -59,7 +62,7 @@ impl Mutant {
             Self::RepeatInvite => Some(Invariant::ReleasedOnce),
             Self::WakeAfterEnd => Some(Invariant::NoWakeAfterEnd),
             Self::LoseRingLimit => Some(Invariant::RingLimit),
-            Self::SwallowBye => Some(Invariant::NoTalkAfterEnd),
+            Self::SwallowBye | Self::SwallowFarBye => Some(Invariant::NoTalkAfterEnd),
             Self::ForgetNothing => Some(Invariant::ComesToRest),
             Self::TwoRows => Some(Invariant::OneRow),
             Self::LieAboutRow => Some(Invariant::DurableFirst),
@@ -78,6 +81,9 @@ impl Mutant {
                 Vec::new()
             }
             (Self::SwallowBye, Output::Transmit { flow: Flow::Stream(_), bytes }) if bytes.starts_with(b"BYE") => {
+                Vec::new()
+            }
+            (Self::SwallowFarBye, Output::Transmit { flow: Flow::Udp(_), bytes }) if bytes.starts_with(b"BYE") => {
                 Vec::new()
             }
             (Self::RepeatInvite, Output::Transmit { flow, bytes }) if is_invite_to_device(*flow, bytes) => {

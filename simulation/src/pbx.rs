@@ -1,4 +1,6 @@
-//! A PBX that calls the edge over datagrams: RFC 3261 as its transactions and dialogs do it, and nothing else.
+//! A PBX that calls the edge, and is called by it, over datagrams: RFC 3261 as its transactions and dialogs do it, and nothing else.
+
+mod callees;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,8 +9,10 @@ use bytes::Bytes;
 use callfield_domain::{Random, Seed, Timestamp};
 use callfield_sip::dialog::Dialog;
 use callfield_sip::message::{Message, Method, NameAddr, RequestBuilder, parse};
-use callfield_sip::transaction::{ClientId, Flow, Input, Output, Settings, Transactions, Why};
+use callfield_sip::transaction::{ClientId, Flow, Input, Output, ServerId, Settings, Transactions};
 use callfield_sip::uri::Uri;
+
+use callees::Callees;
 
 /// Where the PBX is.
 pub const PBX: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9)), 5060);
@@ -24,6 +28,8 @@ pub enum News {
     Answered(usize),
     /// The call is over, with the status if it was refused.
     Ended(usize, Option<u16>),
+    /// The edge calls somebody here.
+    Called(usize),
 }
 
 struct Caller {
@@ -33,11 +39,12 @@ struct Caller {
     is_over: bool,
 }
 
-/// A PBX with some callers.
+/// A PBX with some callers and callees.
 pub struct Pbx {
     transactions: Transactions,
     random: Random,
     callers: BTreeMap<usize, Caller>,
+    callees: Callees,
     news: VecDeque<News>,
 }
 
@@ -47,7 +54,7 @@ impl Pbx {
         let mut random = Random::new(seed);
         let settings = Settings { sent_by: PBX.to_string(), limit: 1_000 };
         let transactions = Transactions::new(settings, random.seed());
-        Self { transactions, random, callers: BTreeMap::new(), news: VecDeque::new() }
+        Self { transactions, random, callers: BTreeMap::new(), callees: Callees::default(), news: VecDeque::new() }
     }
 
     /// A caller dials a company number; a late-offer one leaves the SDP offer to the called side.
@@ -77,6 +84,25 @@ impl Pbx {
         self.tell(now, Input::Request { id: bye_id(caller), flow: Flow::Udp(EDGE), request });
     }
 
+    /// A callee answers with a status: 180, 200 or a refusal.
+    pub fn answer(&mut self, now: Timestamp, callee: usize, status: u16) {
+        let answer = self.callees.answer(now, callee, status);
+        self.respond(now, answer);
+    }
+
+    /// A callee hangs up.
+    pub fn callee_hangs_up(&mut self, now: Timestamp, callee: usize) {
+        if let Some(bye) = self.callees.hang_up(callee) {
+            self.send_callee_bye(now, callee, bye);
+            self.drain(now);
+        }
+    }
+
+    /// The numbers of the callees who answered and still talk.
+    pub fn talking(&self) -> Vec<String> {
+        self.callees.talking()
+    }
+
     /// A datagram came from the edge.
     pub fn receive(&mut self, now: Timestamp, bytes: Bytes) {
         self.tell(now, Input::Received { flow: Flow::Udp(EDGE), verdict: parse(bytes) });
@@ -85,12 +111,16 @@ impl Pbx {
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.transactions.handle_timeout(now);
+        for answer in self.callees.repeat(now) {
+            self.respond(now, Some(answer));
+        }
         self.drain(now);
     }
 
-    /// The earliest deadline, and why.
-    pub fn poll_timeout(&self) -> Option<(Timestamp, Why)> {
-        self.transactions.poll_timeout()
+    /// The earliest deadline.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        let transactions = self.transactions.poll_timeout().map(|(at, _)| at);
+        transactions.into_iter().chain(self.callees.next_at()).min()
     }
 
     /// The next thing the PBX does or tells.
@@ -103,18 +133,38 @@ impl Pbx {
         self.drain(now);
     }
 
+    fn respond(&mut self, now: Timestamp, answer: Option<(ServerId, Message)>) {
+        if let Some((id, response)) = answer {
+            self.tell(now, Input::Respond { id, response });
+        }
+    }
+
     fn drain(&mut self, now: Timestamp) {
         while let Some(output) = self.transactions.poll_output() {
             match output {
                 Output::Transmit { bytes, .. } => self.news.push_back(News::Transmit(bytes)),
                 Output::Response { id, response, .. } => self.take_response(now, id, &response),
+                Output::Request { id, request, .. } if request.method() == &Method::Invite => {
+                    let callee = self.callees.ring(id, &request);
+                    self.news.push_back(News::Called(callee));
+                }
                 Output::Request { id, request, .. } => {
                     let status = self.take_request(&request);
                     let response = request.response(status, "Whatever").build();
                     self.transactions.handle(now, Input::Respond { id, response });
                 }
                 Output::ClientEnded { id, .. } => self.end_unanswered(id),
-                Output::Ack { .. } | Output::Cancelled { .. } | Output::ServerEnded { .. } => {}
+                Output::Ack { request, .. } => {
+                    if let Some((callee, bye)) = self.callees.acknowledge(&request) {
+                        self.send_callee_bye(now, callee, bye);
+                    }
+                }
+                Output::Cancelled { id, .. } => {
+                    if let Some((id, response)) = self.callees.cancel(now, id) {
+                        self.transactions.handle(now, Input::Respond { id, response });
+                    }
+                }
+                Output::Stray { .. } | Output::ServerEnded { .. } => {}
             }
         }
     }
@@ -148,9 +198,17 @@ impl Pbx {
         }
     }
 
+    fn send_callee_bye(&mut self, now: Timestamp, callee: usize, request: Message) {
+        let request = Input::Request { id: callee_bye_id(callee), flow: Flow::Udp(EDGE), request };
+        self.transactions.handle(now, request);
+    }
+
     fn take_request(&mut self, request: &Message) -> u16 {
         if request.method() != &Method::Bye {
             return 405;
+        }
+        if let Some(status) = self.callees.take_bye(request) {
+            return status;
         }
         let found = self.callers.iter_mut().find_map(|(caller, found)| {
             let dialog = found.dialog.as_mut()?;
@@ -195,9 +253,13 @@ fn acknowledge(dialog: &Dialog, invite: &Message) -> Message {
 }
 
 fn invite_id(caller: usize) -> ClientId {
-    ClientId(u64::try_from(caller).unwrap_or(0) * 2)
+    ClientId(u64::try_from(caller).unwrap_or(0) * 3)
 }
 
 fn bye_id(caller: usize) -> ClientId {
-    ClientId(u64::try_from(caller).unwrap_or(0) * 2 + 1)
+    ClientId(u64::try_from(caller).unwrap_or(0) * 3 + 1)
+}
+
+fn callee_bye_id(callee: usize) -> ClientId {
+    ClientId(u64::try_from(callee).unwrap_or(0) * 3 + 2)
 }

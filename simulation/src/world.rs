@@ -3,6 +3,7 @@
 //! [`World::run`] takes the next event or the next deadline, whichever is first, lets one machine change, drains it and
 //! carries its outputs over the links. After every step the [`Ledger`] says whether an invariant broke.
 
+mod callees;
 mod edge;
 mod links;
 mod pbx_side;
@@ -22,6 +23,7 @@ use crate::pbx::Pbx;
 use crate::phone::{Deed, Phone};
 use crate::schedule::{Schedule, ms};
 use crate::trace::Trace;
+use callees::{CalleeDeed, Dialled};
 
 /// When every world begins.
 const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -67,6 +69,10 @@ enum Event {
     CallerGivesUp(usize),
     /// A caller has said everything.
     CallerHangsUp(usize),
+    /// The user of a phone calls somebody.
+    PhoneDials { phone: usize },
+    /// Somebody who is called does something.
+    Callee(usize, CalleeDeed),
     /// The user of a phone does something.
     User { phone: usize, life: u32, call: CallId, deed: Deed },
     /// The operating system kills the app.
@@ -103,6 +109,8 @@ impl Event {
             | Self::Dial(_)
             | Self::CallerGivesUp(_)
             | Self::CallerHangsUp(_)
+            | Self::PhoneDials { .. }
+            | Self::Callee(..)
             | Self::Killed { .. }
             | Self::Roams { .. }
             | Self::Suspended { .. }
@@ -145,6 +153,8 @@ pub struct World {
     pbx: Pbx,
     /// The call that each caller's INVITE became, by the caller's number.
     calls: Vec<Option<CallId>>,
+    /// The calls that phones began, in that order.
+    dialled: Vec<Dialled>,
     ledger: Ledger,
     trace: Trace,
     mutant: Mutant,
@@ -174,6 +184,7 @@ impl World {
             streams: Streams::default(),
             pbx: Pbx::new(random.seed(), START),
             calls: vec![None; callers],
+            dialled: Vec::new(),
             ledger: Ledger::default(),
             trace: Trace::new(START, keeps_lines),
             mutant,
@@ -249,6 +260,10 @@ impl World {
             let at = self.soon(5_000, 150_000);
             self.schedule.at(at, Event::Roams { phone });
         }
+        if self.random.chance(40) {
+            let at = self.soon(1_000, 120_000);
+            self.schedule.at(at, Event::PhoneDials { phone });
+        }
     }
 
     /// A moment between `from_ms` and `to_ms` from now.
@@ -259,7 +274,7 @@ impl World {
     fn next_at(&self) -> Option<Timestamp> {
         let agents = self.phones.iter().filter_map(Phone::deadline);
         let edge = self.edge_deadline();
-        let pbx = self.pbx.poll_timeout().map(|(at, _)| at);
+        let pbx = self.pbx.next_at();
         agents.chain(edge).chain(pbx).chain(self.schedule.next_at()).chain(self.ledger.next_check()).min()
     }
 
@@ -271,7 +286,7 @@ impl World {
             }
         } else if self.edge_deadline().is_some_and(|at| at <= self.now) {
             self.time_edge();
-        } else if self.pbx.poll_timeout().is_some_and(|(at, _)| at <= self.now) {
+        } else if self.pbx.next_at().is_some_and(|at| at <= self.now) {
             self.pbx.handle_timeout(self.now);
             self.drain_pbx();
         } else if let Some(phone) =
@@ -303,6 +318,8 @@ impl World {
             Event::Dial(caller) => self.dial(caller),
             Event::CallerGivesUp(caller) => self.caller_gives_up(caller),
             Event::CallerHangsUp(caller) => self.caller_hangs_up(caller),
+            Event::PhoneDials { phone } => self.phone_dials(phone),
+            Event::Callee(callee, deed) => self.callee_acts(callee, deed),
             Event::User { phone, life, call, deed } => self.user_acts(phone, life, call, deed),
             Event::Killed { phone } => self.kill(phone),
             Event::Roams { phone } => self.roam(phone),
@@ -324,6 +341,11 @@ impl World {
         for phone in 0..self.phones.len() {
             if !self.is_reachable(phone) {
                 self.ledger.note_unreachable(phone);
+            }
+        }
+        for number in self.pbx.talking() {
+            if let Some(call) = self.call_of_callee(Some(&number)) {
+                self.ledger.check_callee(call);
             }
         }
         self.ledger.check_rings();

@@ -67,7 +67,7 @@ pub enum Why {
     AnswerRetransmit(CallId),
     /// A row is not durable yet.
     PersistLimit(CallId),
-    /// A device has not confirmed the end of a call.
+    /// A device, or the far end it called, has not confirmed the end of a call.
     Closing(CallId, DeviceId),
     /// A registration runs out.
     BindingExpiry,

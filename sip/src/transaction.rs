@@ -193,6 +193,13 @@ pub enum Output {
         /// The answer.
         response: Message,
     },
+    /// A 2xx to an INVITE that was given up: who answered talks to nobody until told (RFC 3261 §13.2.2.4).
+    Stray {
+        /// Where it came from.
+        flow: Flow,
+        /// The answer.
+        response: Message,
+    },
     /// The user's request is over; its name is free again.
     ClientEnded {
         /// The user's request.

@@ -8,6 +8,7 @@ use callfield_sip::switchboard::{
     Decision, Flow, Input, Output, RingPlan, RouteQuestion, Target, Wake, WakeReport, WakeResult,
 };
 
+use super::callees::tells_the_end;
 use super::{Event, World};
 use crate::mutant::Mutant;
 use crate::pbx::number_of;
@@ -56,6 +57,15 @@ impl World {
             Output::AnswerWanted { call, .. } => {
                 let sdp = (!self.random.chance(3)).then(|| Bytes::from_static(b"v=edge\r\n"));
                 self.answer_edge(0, 20, Input::CallerAnswer { call, sdp });
+            }
+            Output::OutboundRouteWanted(question) => self.route_outbound(&question),
+            Output::TrunkOfferWanted { call, .. } => {
+                let sdp = self.outbound_sdp();
+                self.answer_edge(0, 20, Input::TrunkOffered { call, sdp });
+            }
+            Output::DeviceAnswerWanted { call, .. } => {
+                let sdp = self.outbound_sdp();
+                self.answer_edge(0, 20, Input::DeviceAnswer { call, sdp });
             }
             Output::CallChanged(facts) if facts.answered_at.is_some() => self.ledger.note_settled(facts.id),
             Output::CallerAccepted { .. } | Output::CallChanged(_) => {}
@@ -106,7 +116,7 @@ impl World {
         }
     }
 
-    fn answer_edge(&mut self, from_ms: u64, to_ms: u64, input: Input) {
+    pub(super) fn answer_edge(&mut self, from_ms: u64, to_ms: u64, input: Input) {
         let at = self.soon(from_ms, to_ms);
         self.schedule.at(at, Event::Edge(input));
     }
@@ -158,16 +168,15 @@ impl World {
         }
     }
 
-    /// The caller hears of the end by a refusal, or by the answer to its BYE.
+    /// Who called, or was called, at the PBX hears of the end by a refusal, or by the answer to its BYE.
     fn note_if_caller_is_told(&mut self, message: &Message) {
-        let is_refusal = message.method() == &Method::Invite && message.status().is_some_and(|status| status >= 300);
-        let is_farewell = message.method() == &Method::Bye && message.status() == Some(200);
-        if !(is_refusal || is_farewell) {
+        if !tells_the_end(message) {
             return;
         }
         let number = message.from().uri().ok().and_then(|uri| uri.user_decoded().map(|user| user.into_owned()));
         let caller = (0..self.calls.len()).find(|caller| Some(number_of(*caller)) == number);
-        if let Some(call) = caller.and_then(|caller| self.calls[caller]) {
+        let call = caller.and_then(|caller| self.calls[caller]);
+        if let Some(call) = call.or_else(|| self.call_of_callee(number.as_deref())) {
             self.ledger.note_caller_told(call);
         }
     }
@@ -176,6 +185,7 @@ impl World {
         let Some(phone) = self.streams.stream(stream).map(|stream| stream.phone) else { return };
         if let Verdict::Ok(message) = parse(bytes.clone()) {
             self.trace.add(self.now, format!("edge>{phone}"), &summary(&message));
+            self.note_if_phone_is_told(&message);
             let call = message.header(CALL_HEADER).and_then(|call| call.parse().ok());
             if let (&Method::Invite, true, Some(call)) = (message.method(), message.is_request(), call) {
                 let branch = message.top_via().and_then(|via| via.branch().map(str::to_owned));
@@ -189,7 +199,9 @@ impl World {
     /// A short name for the trace.
     pub(super) fn name_of(&self, call: CallId) -> String {
         let caller = self.calls.iter().position(|known| *known == Some(call));
-        caller.map_or_else(|| "call ?".to_owned(), |caller| format!("call {caller}"))
+        let dialled = self.dialled.iter().position(|dialled| dialled.call == call);
+        let dialled = dialled.map(|number| format!("dialled call {number}"));
+        caller.map(|caller| format!("call {caller}")).or(dialled).unwrap_or_else(|| "call ?".to_owned())
     }
 }
 

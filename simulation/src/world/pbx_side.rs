@@ -44,6 +44,7 @@ impl World {
                     let at = self.soon(500, 90_000);
                     self.schedule.at(at, Event::CallerHangsUp(caller));
                 }
+                News::Called(callee) => self.callee_is_rung(callee),
                 News::Ended(caller, status) => {
                     self.trace.add(self.now, "pbx", &format!("caller {caller} is done {status:?}"));
                 }

@@ -2,6 +2,7 @@
 
 use callfield_domain::{CallId, Timestamp};
 use callfield_sip::agent::{Input as AgentInput, Output, WokenCallState};
+use callfield_sip::extension::CALL_HEADER;
 use callfield_sip::message::{Verdict, parse};
 
 use super::edge::summary;
@@ -37,6 +38,10 @@ impl World {
                 self.ledger.note_incoming(call, phone, life);
                 self.show_call(phone, call);
             }
+            Output::RemoteRinging { call } => {
+                self.trace.add(self.now, format!("phone {phone}"), &format!("hears {} ring", self.name_of(call)));
+            }
+            Output::RemoteAnswered { .. } => {}
             Output::AnswerWanted { call, .. } => {
                 let sdp = (!self.random.chance(3)).then(|| Bytes::from_static(b"v=phone\r\n"));
                 self.tell_phone(phone, AgentInput::AnswerSdp { call, sdp });
@@ -61,6 +66,8 @@ impl World {
     fn send_from_phone(&mut self, phone: usize, bytes: Bytes) {
         if let Verdict::Ok(message) = parse(bytes.clone()) {
             self.trace.add(self.now, format!("{phone}>edge"), &summary(&message));
+            let call = message.header(CALL_HEADER).and_then(|call| call.parse().ok());
+            self.note_dial(&message, call);
         }
         self.trace.add_bytes(&bytes);
         self.carry_to_edge(phone, bytes);
@@ -84,7 +91,7 @@ impl World {
         self.plan_deed(phone, call, deed, at);
     }
 
-    fn plan_deed(&mut self, phone: usize, call: CallId, deed: Deed, at: Timestamp) {
+    pub(super) fn plan_deed(&mut self, phone: usize, call: CallId, deed: Deed, at: Timestamp) {
         let life = self.phones[phone].life;
         self.schedule.at(at, Event::User { phone, life, call, deed });
     }

@@ -11,9 +11,11 @@ const SEEDS: u64 = 200;
 const SAMPLE: u64 = 20;
 
 /// How calls must have ended in so many worlds, lest they be too tame.
-const EXPECTED: [Outcome; 7] = [
+const EXPECTED: [Outcome; 9] = [
     Outcome::Completed,
     Outcome::NoAnswer,
+    Outcome::Busy,
+    Outcome::Blocked,
     Outcome::Rejected,
     Outcome::Canceled,
     Outcome::Failed,

@@ -117,10 +117,12 @@ impl Switchboard {
     /// Lets a call go when it is over and both ends have heard of it; else sets its next deadline.
     fn settle_outbound(&mut self, now: Timestamp, call: CallId) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
-        let is_done = outbound.origin.is_done(now) && outbound.far.as_ref().is_none_or(Far::is_done);
+        let is_done = outbound.origin.is_done(now) && outbound.far.as_ref().is_none_or(|far| far.is_done(now));
         if !(outbound.call.is_gone() && is_done) {
             let device = outbound.call.device().device;
-            let closing = outbound.origin.gone_at().filter(|at| *at > now).map(|at| (at, Why::Closing(call, device)));
+            let expected =
+                outbound.origin.gone_at().into_iter().chain(outbound.far.as_ref().and_then(Far::lingers_until));
+            let closing = expected.filter(|at| *at > now).map(|at| (at, Why::Closing(call, device)));
             let deadline = outbound.call.poll_timeout().into_iter().chain(closing).min();
             return self.agenda.set(Alarm::Outbound(call), deadline);
         }

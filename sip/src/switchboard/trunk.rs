@@ -78,6 +78,7 @@ impl Switchboard {
                         self.finish_bye(id);
                     }
                 }
+                Layered::Stray { response, .. } => self.take_stray_answer(now, &response),
                 Layered::ClientEnded { id, ended } => {
                     if !self.end_far_request(now, id, ended) {
                         self.finish_bye(id);

@@ -13,7 +13,7 @@ impl Transactions {
     pub(super) fn received(&mut self, now: Timestamp, flow: Flow, verdict: Verdict) {
         match verdict {
             Verdict::Ok(message) if message.is_request() => self.request_received(now, flow, message),
-            Verdict::Ok(message) => self.response_received(now, &message),
+            Verdict::Ok(message) => self.response_received(now, flow, &message),
             Verdict::Answerable(message, refusal) => {
                 let Some(via) = message.top_via() else { return };
                 let message = with_source(message, &via, flow);
@@ -86,12 +86,18 @@ impl Transactions {
     }
 
     /// An answer with a second Via was meant for somebody else (RFC 3261 §8.1.3.3).
-    fn response_received(&mut self, now: Timestamp, response: &Message) {
+    fn response_received(&mut self, now: Timestamp, flow: Flow, response: &Message) {
         let mut vias = response.vias();
         let (Some(via), None) = (vias.next(), vias.next()) else { return };
         let Some(branch) = via.branch() else { return };
         let key = self.keys.client(branch, response.method());
-        let Some(&id) = self.by_key.get(&key) else { return };
+        let Some(&id) = self.by_key.get(&key) else {
+            let is_success = response.status().is_some_and(|status| (200..300).contains(&status));
+            if is_success && response.method() == &Method::Invite {
+                self.outputs.push_back(Output::Stray { flow, response: response.clone() });
+            }
+            return;
+        };
         let event = match response.status() {
             Some(100..200) => ClientEvent::Provisional,
             Some(200..300) => ClientEvent::Success,

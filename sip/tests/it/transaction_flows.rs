@@ -108,6 +108,7 @@ fn cancel_waits_for_trying_then_ends_the_invite() {
         | Output::Response { .. }
         | Output::Transmit { .. }
         | Output::Ack { .. }
+        | Output::Stray { .. }
         | Output::ClientEnded { .. }
         | Output::ServerEnded { .. } => None,
     });

@@ -79,6 +79,7 @@ impl World {
             Output::Request { id, request, .. } => Some((*id, request.clone())),
             Output::Transmit { .. }
             | Output::Ack { .. }
+            | Output::Stray { .. }
             | Output::Cancelled { .. }
             | Output::Response { .. }
             | Output::ClientEnded { .. }
@@ -150,6 +151,7 @@ impl World {
             | Output::Transmit { .. }
             | Output::Request { .. }
             | Output::Ack { .. }
+            | Output::Stray { .. }
             | Output::Cancelled { .. }
             | Output::ClientEnded { .. }
             | Output::ServerEnded { .. } => None,
@@ -165,6 +167,7 @@ impl World {
             | Output::Transmit { .. }
             | Output::Request { .. }
             | Output::Ack { .. }
+            | Output::Stray { .. }
             | Output::Cancelled { .. }
             | Output::ServerEnded { .. } => None,
         })

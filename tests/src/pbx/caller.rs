@@ -114,6 +114,7 @@ impl Caller {
                 Output::Transmit { .. }
                 | Output::Response { .. }
                 | Output::Ack { .. }
+                | Output::Stray { .. }
                 | Output::Cancelled { .. }
                 | Output::ClientEnded { .. }
                 | Output::ServerEnded { .. } => {}

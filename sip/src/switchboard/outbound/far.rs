@@ -1,13 +1,13 @@
 //! The leg to the far end of an outbound call: an INVITE to a trunk, and what follows.
 
 use bytes::Bytes;
-use callfield_domain::Random;
+use callfield_domain::{Random, Timestamp};
 
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, NameAddr, RequestBuilder};
 use crate::switchboard::outer::{ALLOW, next_hop_of};
 use crate::switchboard::{DialPlan, Settings};
-use crate::transaction::{ClientId, Flow, ServerId};
+use crate::transaction::{ClientId, Flow, GIVE_UP, ServerId};
 use crate::uri::{Uri, UriError};
 
 /// The leg to the far end.
@@ -24,6 +24,8 @@ pub(super) struct Far {
     /// The transaction of the BYE, until it is over.
     pub(super) bye: Option<ClientId>,
     is_over: bool,
+    /// Until when an answer may come though the INVITE was given up.
+    lingers_until: Option<Timestamp>,
     /// BYEs of the far end that are answered when the row is durable.
     pub(super) unanswered: Vec<(ServerId, Message)>,
 }
@@ -73,6 +75,7 @@ impl Far {
             sdp: Bytes::new(),
             bye: None,
             is_over: false,
+            lingers_until: None,
             unanswered: Vec::new(),
         })
     }
@@ -132,8 +135,23 @@ impl Far {
         is_first.then(|| dialog.request(Method::Bye).build())
     }
 
+    /// Notes that a request is over; an INVITE that was given up may still be answered.
+    pub(super) fn note_ended(&mut self, now: Timestamp, id: ClientId, is_given_up: bool) {
+        self.client.take_if(|client| *client == id);
+        self.bye.take_if(|client| *client == id);
+        if is_given_up {
+            self.lingers_until = Some(now + GIVE_UP);
+        }
+    }
+
+    /// When nothing more is expected of the far end; `None` if that does not depend on time.
+    pub(super) const fn lingers_until(&self) -> Option<Timestamp> {
+        self.lingers_until
+    }
+
     /// Whether nothing is owed to the far end, or expected of it.
-    pub(super) fn is_done(&self) -> bool {
-        self.client.is_none() && self.bye.is_none() && self.unanswered.is_empty()
+    pub(super) fn is_done(&self, now: Timestamp) -> bool {
+        let is_expected = self.lingers_until.is_some_and(|until| until > now);
+        !is_expected && self.client.is_none() && self.bye.is_none() && self.unanswered.is_empty()
     }
 }

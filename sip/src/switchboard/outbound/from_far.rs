@@ -33,8 +33,7 @@ impl Switchboard {
     pub(in crate::switchboard) fn end_far_request(&mut self, now: Timestamp, id: ClientId, ended: Ended) -> bool {
         let Some((call, asked)) = self.outbound.by_client.remove(&id) else { return false };
         if let Some(far) = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.far.as_mut()) {
-            far.client.take_if(|client| *client == id);
-            far.bye.take_if(|client| *client == id);
+            far.note_ended(now, id, ended == Ended::Timeout && asked == Asked::Invite);
         }
         let status = match ended {
             Ended::Done | Ended::NoAck => None,
@@ -46,6 +45,13 @@ impl Switchboard {
         }
         self.settle_outbound(now, call);
         true
+    }
+
+    /// A far end answers an INVITE that was given up because all its other answers were lost.
+    pub(in crate::switchboard) fn take_stray_answer(&mut self, now: Timestamp, response: &Message) {
+        if let Some(call) = self.outbound.by_far.get(response.call_id()).copied() {
+            self.take_far_success(now, call, response);
+        }
     }
 
     /// The far end hangs up; `false` if the BYE belongs to no outbound call. It is answered when the row is durable.

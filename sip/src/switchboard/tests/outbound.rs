@@ -188,6 +188,16 @@ fn a_trunk_that_does_not_answer_at_all_fails_the_call_after_half_a_minute() {
 }
 
 #[test]
+fn who_answers_an_invite_that_was_given_up_is_told_that_nobody_is_there() {
+    let mut story = Story::dials(0);
+    story.run_until(33_000);
+    assert_eq!(story.facts().outcome, Some(Outcome::NoAnswer));
+    story.far_end(200, "b", "v=far");
+    assert_eq!(story.last(&Method::Ack).to().tag(), Some("b"));
+    assert_eq!(story.last(&Method::Bye).to().tag(), Some("b"));
+}
+
+#[test]
 fn a_phone_with_a_new_connection_goes_on_talking_and_one_whose_app_was_killed_does_not() {
     let mut story = Story::talks();
     story.tell_phone(0, AgentInput::NetworkChanged);
