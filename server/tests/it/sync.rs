@@ -192,6 +192,22 @@ db_test! {
         assert_eq!(synced_steps(&office, call.id).await, 1);
     }
 
+    async fn the_place_of_a_calls_record_cannot_be_taken_while_the_call_rings(db: Db) {
+        let office = Office::open(db).await;
+        let (mut suzuki, mut sato) = (Handset::of(&office, "Suzuki").await, Handset::of(&office, "Sato").await);
+        let call = ended_call(&office, &suzuki.phone);
+        let record = RecordId::of_call(office.tenant, call.id);
+        sato.create_as(&office, record, RecordType::Contact, &json!({ "last_name": "Squatter" }));
+        let squatted = sato.sync(&office).await;
+        let verdict = &squatted.response.verdicts[0];
+        assert_eq!((verdict.code, verdict.reason.as_deref()), (VerdictCode::Rejected, Some("wrong_type")));
+        put(&office, &call).await;
+        suzuki.sync(&office).await;
+        assert_eq!(suzuki.field(record, "outcome"), "completed");
+        let shown = office.get(&office.admin, &format!("/v1/calls/{}", call.id)).await;
+        assert_eq!(shown.body["log"]["outcome"], "completed");
+    }
+
     async fn a_log_that_is_there_before_the_facts_joins_them(db: Db) {
         let office = Office::open(db).await;
         let mut handset = Handset::of(&office, "Suzuki").await;
