@@ -77,6 +77,11 @@ impl RecordId {
     pub fn of_call(tenant: TenantId, call: CallId) -> Self {
         Self(Uuid::new_v5(&tenant.0, call.0.as_bytes()))
     }
+
+    /// Whether it may be [the id of a call's record](Self::of_call): a UUIDv5. No other record has such an id.
+    pub fn is_of_call(self) -> bool {
+        self.0.get_version_num() == 5
+    }
 }
 
 #[cfg(test)]
@@ -99,7 +104,8 @@ mod tests {
         let tenant = TenantId::new(Timestamp::ZERO, &mut random);
         let call = CallId::new(Timestamp::ZERO, &mut random);
         assert_eq!(RecordId::of_call(tenant, call), RecordId::of_call(tenant, call));
-        assert_eq!(RecordId::of_call(tenant, call).uuid().get_version_num(), 5);
+        assert!(RecordId::of_call(tenant, call).is_of_call());
+        assert!(!RecordId::new(Timestamp::ZERO, &mut random).is_of_call());
     }
 
     #[test]

@@ -115,9 +115,10 @@ statements! {
     REPLACE_PUSH = "UPDATE devices SET push_service = $3, push_token = $4, push_environment = $5,
             push_registered_at = $6, push_invalid_since = NULL, push_invalid_reason = NULL
         WHERE tenant_id = $1 AND id = $2";
-    /// Only the token the service spoke of: the device may have brought a newer one.
+    /// Only the token the service spoke of: the device may have brought a newer one, or the same one again.
     INVALIDATE_PUSH = "UPDATE devices SET push_invalid_since = $4, push_invalid_reason = $5
-        WHERE tenant_id = $1 AND id = $2 AND push_token = $3 AND push_invalid_since IS NULL RETURNING id";
+        WHERE tenant_id = $1 AND id = $2 AND push_token = $3 AND push_registered_at = $6
+            AND push_invalid_since IS NULL RETURNING id";
 }
 
 impl Scoped {
@@ -186,15 +187,23 @@ impl Scoped {
         Ok(())
     }
 
-    /// Notes that the service refused `token` for good; false if the device has another token by now.
-    pub async fn invalidate_push(&mut self, id: DeviceId, token: &str, at: Timestamp, reason: &str) -> Result<bool> {
+    /// Notes that the service refused `push` for good; false if the device has named another token, or this one again,
+    /// since `push` was read.
+    pub async fn invalidate_push(
+        &mut self,
+        id: DeviceId,
+        push: &PushTarget,
+        at: Timestamp,
+        reason: &str,
+    ) -> Result<bool> {
         let tenant = self.tenant.uuid();
         let row: Option<Uuid> = on!(self.tx, connection => sqlx::query_scalar(INVALIDATE_PUSH)
             .bind(tenant)
             .bind(id.uuid())
-            .bind(token)
+            .bind(&push.token)
             .bind(at.as_millis())
             .bind(reason)
+            .bind(push.registered_at.as_millis())
             .fetch_optional(connection).await)?;
         Ok(row.is_some())
     }
@@ -286,10 +295,14 @@ mod tests {
             let device = house.new_device(user);
             enrol(&house, &device, &[1; 32]).await;
             let (at, later) = (Timestamp::from_millis(50), Timestamp::from_millis(60));
+            let push = device.push.clone().unwrap();
+            let another = PushTarget { token: "token-0".to_owned(), ..push.clone() };
+            let before = PushTarget { registered_at: Timestamp::from_millis(9), ..push.clone() };
             let mut rows = house.write().await;
-            assert!(!rows.invalidate_push(device.id, "token-0", at, "Unregistered").await.unwrap());
-            assert!(rows.invalidate_push(device.id, "token-1", at, "Unregistered").await.unwrap());
-            assert!(!rows.invalidate_push(device.id, "token-1", later, "BadDeviceToken").await.unwrap());
+            assert!(!rows.invalidate_push(device.id, &another, at, "Unregistered").await.unwrap());
+            assert!(!rows.invalidate_push(device.id, &before, at, "Unregistered").await.unwrap());
+            assert!(rows.invalidate_push(device.id, &push, at, "Unregistered").await.unwrap());
+            assert!(!rows.invalidate_push(device.id, &push, later, "BadDeviceToken").await.unwrap());
             rows.commit().await.unwrap();
             let stored = house.read().await.device(device.id).await.unwrap().unwrap();
             assert_eq!(stored.push_invalid, Some((at, "Unregistered".to_owned())));

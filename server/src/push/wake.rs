@@ -180,7 +180,7 @@ impl Wake {
         let mut tx = self.app.db.write(self.request.tenant).await?;
         tx.finish_delivery(self.id, reason.as_deref(), now).await?;
         if let Some(reason) = reason.filter(|_| failure.is_some_and(|failure| failure.condemns(target.registered_at))) {
-            tx.invalidate_push(device.id, &target.token, now, &reason).await?;
+            tx.invalidate_push(device.id, target, now, &reason).await?;
         }
         tx.commit().await
     }

@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use callfield_sip::message::{Frame, StreamDecoder, Verdict};
 use callfield_sip::switchboard::{ConnectionId, Peer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,11 +20,15 @@ const PER_ADDRESS_MAX: usize = 64;
 const IDLE: Duration = Duration::from_secs(600);
 /// How long one write may take.
 const WRITE: Duration = Duration::from_secs(10);
+/// How long everything that waits may take once the stream was given up.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+/// Bytes of one stretch: the answers to all the messages it can hold fit into the queue.
+const STRETCH_BYTES_MAX: usize = 4 * 1024;
 
 /// What happened on a stream.
 #[derive(Debug)]
 pub(super) enum StreamEvent {
-    /// One message came.
+    /// A frame of a device came, or a stretch of what a trunk sends, cut anywhere.
     Received(ConnectionId, Bytes),
     /// It is gone.
     Closed(ConnectionId),
@@ -42,12 +45,13 @@ pub(super) struct Streams {
     open: BTreeMap<ConnectionId, Stream>,
     last: u64,
     events: mpsc::Sender<StreamEvent>,
+    idle: Duration,
 }
 
 impl Streams {
     /// An empty table whose streams report to `events`.
     pub(super) fn new(events: mpsc::Sender<StreamEvent>) -> Self {
-        Self { open: BTreeMap::new(), last: 0, events }
+        Self { open: BTreeMap::new(), last: 0, events, idle: IDLE }
     }
 
     /// Takes in the WebSocket of a device.
@@ -81,10 +85,10 @@ impl Streams {
         let (reader, writer) = stream.into_split();
         let (queue, outgoing) = mpsc::channel(QUEUE_MAX);
         let (connection, stop) = self.insert(Peer::Trunk(from), queue);
-        let events = self.events.clone();
+        let (events, idle) = (self.events.clone(), self.idle);
         tokio::spawn(write_stream(writer, outgoing, stop.clone()));
         tokio::spawn(async move {
-            stop.run_until_cancelled(read_stream(reader, connection, &events)).await;
+            stop.run_until_cancelled(read_stream(reader, connection, idle, &events)).await;
             stop.cancel();
             let _ = events.send(StreamEvent::Closed(connection)).await;
         });
@@ -130,40 +134,17 @@ impl Streams {
     }
 }
 
-async fn read_stream(mut reader: OwnedReadHalf, connection: ConnectionId, events: &mpsc::Sender<StreamEvent>) {
-    let mut decoder = StreamDecoder::default();
-    let mut chunk = vec![0; 16 * 1024];
-    loop {
-        let Ok(Ok(length @ 1..)) = tokio::time::timeout(IDLE, reader.read(&mut chunk)).await else { return };
-        decoder.push(&chunk[..length]);
-        while let Some(frame) = decoder.next_frame() {
-            let Some(frame) = wanted(frame) else { continue };
-            let Ok(message) = frame else { return };
-            if events.send(StreamEvent::Received(connection, message)).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// The borders of messages are lost.
-struct Broken;
-
-/// What of a frame the switchboard gets: messages it can answer, and keep-alives (RFC 5626) as they came.
-fn wanted(frame: Frame) -> Option<Result<Bytes, Broken>> {
-    let refused = |reason| metrics::counter!("callfield_sip_refused_total", "reason" => reason).increment(1);
-    match frame {
-        Frame::Message(Verdict::Ok(message) | Verdict::Answerable(message, _)) => Some(Ok(message.as_bytes().clone())),
-        Frame::Message(Verdict::Drop(_)) => {
-            // Not a reason of the switchboard: its counts are published as totals and would hide this one.
-            refused("unreadable");
-            None
-        }
-        Frame::Ping => Some(Ok(Bytes::from_static(b"\r\n\r\n"))),
-        Frame::Pong => None,
-        Frame::Broken(_) => {
-            refused("stream");
-            Some(Err(Broken))
+async fn read_stream(
+    mut reader: OwnedReadHalf,
+    connection: ConnectionId,
+    idle: Duration,
+    events: &mpsc::Sender<StreamEvent>,
+) {
+    let mut stretch = vec![0; STRETCH_BYTES_MAX];
+    while let Ok(Ok(length @ 1..)) = tokio::time::timeout(idle, reader.read(&mut stretch)).await {
+        let bytes = Bytes::copy_from_slice(&stretch[..length]);
+        if events.send(StreamEvent::Received(connection, bytes)).await.is_err() {
+            return;
         }
     }
 }
@@ -171,8 +152,92 @@ fn wanted(frame: Frame) -> Option<Result<Bytes, Broken>> {
 async fn write_stream(mut writer: OwnedWriteHalf, mut outgoing: mpsc::Receiver<Bytes>, stop: CancellationToken) {
     while let Some(Some(bytes)) = stop.run_until_cancelled(outgoing.recv()).await {
         if !matches!(tokio::time::timeout(WRITE, writer.write_all(&bytes)).await, Ok(Ok(()))) {
-            break;
+            return stop.cancel();
         }
     }
     stop.cancel();
+    let last_writes = async {
+        while let Ok(bytes) = outgoing.try_recv() {
+            writer.write_all(&bytes).await?;
+        }
+        std::io::Result::Ok(())
+    };
+    // The answer to what broke the stream was queued just before; a peer that has gone does not want it.
+    let _ = tokio::time::timeout(LAST_WRITES, last_writes).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A trunk connection as both sides hold it.
+    struct Line {
+        streams: Streams,
+        connection: ConnectionId,
+        events: mpsc::Receiver<StreamEvent>,
+        trunk: TcpStream,
+    }
+
+    impl Line {
+        async fn open(idle: Duration) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let trunk = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, from) = listener.accept().await.unwrap();
+            let (sender, events) = mpsc::channel(64);
+            let mut streams = Streams { idle, ..Streams::new(sender) };
+            let connection = streams.open_trunk(stream, from).unwrap();
+            Self { streams, connection, events, trunk }
+        }
+
+        /// The next `count` bytes.
+        async fn received(&mut self, count: usize) -> Vec<u8> {
+            let mut all = Vec::new();
+            while all.len() < count {
+                match self.events.recv().await.unwrap() {
+                    StreamEvent::Received(_, bytes) => all.extend_from_slice(&bytes),
+                    StreamEvent::Closed(_) => panic!("closed after {} bytes", all.len()),
+                }
+            }
+            all
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_trunk_sends_is_passed_on_as_it_came_and_in_stretches() {
+        let mut line = Line::open(IDLE).await;
+        let sent: Vec<u8> = (0..STRETCH_BYTES_MAX * 3).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        line.trunk.write_all(b"no border of a message").await.unwrap();
+        assert_eq!(line.received(22).await, b"no border of a message");
+        line.trunk.write_all(&sent).await.unwrap();
+        assert_eq!(line.received(sent.len()).await, sent);
+    }
+
+    #[tokio::test]
+    async fn a_trunk_connection_is_closed_when_nothing_came_for_its_limit() {
+        let idle = Duration::from_millis(30);
+        let mut line = Line::open(idle).await;
+        let sent = Instant::now();
+        line.trunk.write_all(b"\r\n\r\n").await.unwrap();
+        line.received(4).await;
+        let event = line.events.recv().await;
+        assert!(matches!(event, Some(StreamEvent::Closed(connection)) if connection == line.connection), "{event:?}");
+        assert!(sent.elapsed() >= idle);
+        assert_eq!(line.trunk.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_before_a_stream_is_closed_is_still_written() {
+        let mut line = Line::open(IDLE).await;
+        line.streams.send(line.connection, Bytes::from_static(b"SIP/2.0 400 Bad Request\r\n"));
+        line.streams.close(line.connection);
+        let mut heard = String::new();
+        line.trunk.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "SIP/2.0 400 Bad Request\r\n");
+        assert!(matches!(line.events.recv().await, Some(StreamEvent::Closed(_))));
+        assert!(line.streams.forget(line.connection));
+    }
 }

@@ -1,7 +1,6 @@
 //! Who may do what: every operation without a token, with another kind of token, and from another company.
 
 use axum::body::Body;
-use callfield_domain::{CallFacts, CallId, CallState, Direction};
 use callfield_server::app::route::{Needs, Route};
 use callfield_server::serve;
 use http::{Method, StatusCode, header};
@@ -86,7 +85,8 @@ db_test! {
     async fn nothing_of_another_company_is_seen(db: Db) {
         let office = Office::open(db).await;
         let phone = office.phone("Suzuki").await;
-        let call = call(&office).await;
+        let call = office.call(MORNING);
+        office.put_call(&call).await;
         let record = office.contact(&office.admin, None, json!({ "last_name": "Tanaka" })).await;
         let etag = office.get(&office.admin, &record).await.etag();
         let (_, stranger) = company(&office.app, "XYZ").await;
@@ -94,7 +94,7 @@ db_test! {
         for route in serve::routes().into_iter().filter(with_id) {
             let path = match route.path.starts_with("/v1/records") {
                 true => record.clone(),
-                false => route.path.replace("{id}", &call.to_string()),
+                false => route.path.replace("{id}", &call.id.to_string()),
             };
             let ask = |token: &str| {
                 let mut request = request(route.method.clone(), &path, token, Body::from("{}"));
@@ -110,26 +110,4 @@ db_test! {
             assert_eq!(office.get(&office.admin, path).await.body[list].as_array().unwrap().len(), 1);
         }
     }
-}
-
-async fn call(office: &Office) -> CallId {
-    let id = CallId::new(MORNING, &mut office.app.random());
-    let facts = CallFacts {
-        id,
-        tenant: office.tenant,
-        direction: Direction::Inbound,
-        from: "+81312345678".to_owned(),
-        to: "+81350001000".to_owned(),
-        user: None,
-        device: None,
-        state: CallState::Queued,
-        outcome: None,
-        started_at: MORNING,
-        answered_at: None,
-        ended_at: None,
-    };
-    let mut write = office.app.db.write(office.tenant).await.unwrap();
-    write.put_call(&facts).await.unwrap();
-    write.commit().await.unwrap();
-    id
 }

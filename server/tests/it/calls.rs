@@ -1,29 +1,12 @@
 //! What the API says of calls, and what the SIP edge asks of the database.
 
-use callfield_domain::{CallFacts, CallId, CallState, Direction, Milestone, Outcome, TimelineEvent, Timestamp};
+use callfield_domain::{CallId, CallState, Milestone, Outcome, TimelineEvent, Timestamp};
 use callfield_server::app::edge_port::{EdgeCommand, WokenCallState};
 use http::StatusCode;
 use serde_json::json;
 
 use crate::office::{MORNING, Office};
 use crate::testing::{self, db_test};
-
-fn facts(office: &Office, started_at: Timestamp) -> CallFacts {
-    CallFacts {
-        id: CallId::new(started_at, &mut office.app.random()),
-        tenant: office.tenant,
-        direction: Direction::Inbound,
-        from: "+81312345678".to_owned(),
-        to: "+81350001000".to_owned(),
-        user: None,
-        device: None,
-        state: CallState::Queued,
-        outcome: None,
-        started_at,
-        answered_at: None,
-        ended_at: None,
-    }
-}
 
 fn later(ms: i64) -> Timestamp {
     Timestamp::from_millis(MORNING.as_millis() + ms)
@@ -33,9 +16,9 @@ db_test! {
     async fn a_call_grows_from_its_first_facts_to_its_outcome(db: Db) {
         let office = Office::open(db).await;
         let phone = office.phone("Suzuki").await;
-        let mut call = facts(&office, MORNING);
+        let mut call = office.call(MORNING);
         let path = format!("/v1/calls/{}", call.id);
-        put(&office, &call).await;
+        office.put_call(&call).await;
         assert_eq!(office.get(&office.admin, &path).await.body["state"], "queued");
 
         call.state = CallState::Ended;
@@ -44,7 +27,7 @@ db_test! {
         call.device = Some(phone.id);
         call.answered_at = Some(later(4_000));
         call.ended_at = Some(later(10_000));
-        put(&office, &call).await;
+        office.put_call(&call).await;
         let answer = office.get(&phone.token, &path).await;
         let expected = json!({
             "id": call.id,
@@ -70,8 +53,8 @@ db_test! {
         let office = Office::open(db).await;
         let mut ids = Vec::new();
         for n in 0..5 {
-            let call = facts(&office, later(n / 2));
-            put(&office, &call).await;
+            let call = office.call(later(n / 2));
+            office.put_call(&call).await;
             ids.push((call.started_at, call.id));
         }
         ids.sort_unstable();
@@ -93,8 +76,8 @@ db_test! {
     async fn the_timeline_is_told_in_the_order_of_time(db: Db) {
         let office = Office::open(db).await;
         let phone = office.phone("Suzuki").await;
-        let call = facts(&office, MORNING);
-        put(&office, &call).await;
+        let call = office.call(MORNING);
+        office.put_call(&call).await;
         let event = |ms, milestone, detail: Option<&str>| TimelineEvent {
             at: later(ms),
             milestone,
@@ -160,10 +143,4 @@ db_test! {
         assert!(db.inbound_number("192.0.2.1".parse().unwrap(), "+81350001000").await.unwrap().is_none());
         assert!(db.inbound_number(mapped, "+81350003000").await.unwrap().is_none());
     }
-}
-
-async fn put(office: &Office, call: &CallFacts) {
-    let mut write = office.app.db.write(office.tenant).await.unwrap();
-    write.put_call(call).await.unwrap();
-    write.commit().await.unwrap();
 }

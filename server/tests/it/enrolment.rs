@@ -87,8 +87,9 @@ db_test! {
         let office = Office::open(db).await;
         let phone = office.phone("Suzuki").await;
         let mut write = office.app.db.write(office.tenant).await.unwrap();
-        assert!(!write.invalidate_push(phone.id, "another", MORNING, "Unregistered").await.unwrap());
-        assert!(write.invalidate_push(phone.id, "fcm-token-1", MORNING, "Unregistered").await.unwrap());
+        let named = write.device(phone.id).await.unwrap().unwrap().push.unwrap();
+        assert_eq!(named.token, "fcm-token-1");
+        assert!(write.invalidate_push(phone.id, &named, MORNING, "Unregistered").await.unwrap());
         write.commit().await.unwrap();
         let listed = office.get(&office.admin, "/v1/devices").await;
         assert_eq!(listed.body["devices"][0]["push"]["invalid_reason"], "Unregistered");

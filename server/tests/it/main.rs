@@ -15,6 +15,7 @@ mod refusals;
 mod sync;
 mod sync_wire;
 mod tls;
+mod trunk_streams;
 
 #[path = "../../src/db/testing.rs"]
 mod testing;

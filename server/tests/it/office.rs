@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use callfield_domain::{DeviceId, Random, Seed, TenantId, Timestamp, UserId};
+use callfield_domain::{CallFacts, CallId, CallState, DeviceId, Direction, Random, Seed, TenantId, Timestamp, UserId};
 use callfield_server::app::App;
 use callfield_server::app::clock::Clock;
 use callfield_server::app::edge_port::EdgeCommand;
@@ -113,6 +113,31 @@ impl Office {
 
     pub(crate) async fn put(&self, token: &str, path: &str, body: Value) -> Answer {
         self.send(request(Method::PUT, path, token, Body::from(body.to_string()))).await
+    }
+
+    /// What the edge knows of a call from outside that nobody has answered yet.
+    pub(crate) fn call(&self, started_at: Timestamp) -> CallFacts {
+        CallFacts {
+            id: CallId::new(started_at, &mut self.app.random()),
+            tenant: self.tenant,
+            direction: Direction::Inbound,
+            from: "+81312345678".to_owned(),
+            to: "+81350001000".to_owned(),
+            user: None,
+            device: None,
+            state: CallState::Queued,
+            outcome: None,
+            started_at,
+            answered_at: None,
+            ended_at: None,
+        }
+    }
+
+    /// Stores what is known of a call, as the edge does.
+    pub(crate) async fn put_call(&self, call: &CallFacts) {
+        let mut write = self.app.db.write(self.tenant).await.unwrap();
+        write.put_call(call).await.unwrap();
+        write.commit().await.unwrap();
     }
 
     /// A new person's id.

@@ -1,6 +1,6 @@
 //! Sync: what one phone writes and who else gets it.
 
-use callfield_domain::{CallFacts, CallId, CallState, Direction, Outcome, RecordId};
+use callfield_domain::{CallFacts, CallId, CallState, Outcome, RecordId};
 use callfield_sync::protocol::{ItemKind, Response, ScopeCursor, VerdictCode, Want};
 use callfield_sync::schema::RecordType;
 use callfield_sync::{Heads, scope};
@@ -18,25 +18,14 @@ fn id_of(path: &str) -> RecordId {
 /// An answered call of this phone, as the edge leaves it.
 fn ended_call(office: &Office, phone: &Phone) -> CallFacts {
     CallFacts {
-        id: CallId::new(MORNING, &mut office.app.random()),
-        tenant: office.tenant,
-        direction: Direction::Inbound,
-        from: "+81312345678".to_owned(),
-        to: "+81350001000".to_owned(),
         user: Some(phone.user),
         device: Some(phone.id),
         state: CallState::Ended,
         outcome: Some(Outcome::Completed),
-        started_at: MORNING,
         answered_at: Some(MORNING),
         ended_at: Some(MORNING),
+        ..office.call(MORNING)
     }
-}
-
-async fn put(office: &Office, call: &CallFacts) {
-    let mut write = office.app.db.write(office.tenant).await.unwrap();
-    write.put_call(call).await.unwrap();
-    write.commit().await.unwrap();
 }
 
 async fn synced_steps(office: &Office, call: CallId) -> usize {
@@ -170,7 +159,7 @@ db_test! {
         let office = Office::open(db).await;
         let mut handset = Handset::of(&office, "Suzuki").await;
         let call = ended_call(&office, &handset.phone);
-        put(&office, &call).await;
+        office.put_call(&call).await;
         handset.sync(&office).await;
         let record = RecordId::of_call(office.tenant, call.id);
         assert_eq!(handset.field(record, "from"), "+81312345678");
@@ -192,6 +181,22 @@ db_test! {
         assert_eq!(synced_steps(&office, call.id).await, 1);
     }
 
+    async fn the_place_of_a_calls_record_cannot_be_taken_while_the_call_rings(db: Db) {
+        let office = Office::open(db).await;
+        let (mut suzuki, mut sato) = (Handset::of(&office, "Suzuki").await, Handset::of(&office, "Sato").await);
+        let call = ended_call(&office, &suzuki.phone);
+        let record = RecordId::of_call(office.tenant, call.id);
+        sato.create_as(&office, record, RecordType::Contact, &json!({ "last_name": "Squatter" }));
+        let squatted = sato.sync(&office).await;
+        let verdict = &squatted.response.verdicts[0];
+        assert_eq!((verdict.code, verdict.reason.as_deref()), (VerdictCode::Rejected, Some("wrong_type")));
+        office.put_call(&call).await;
+        suzuki.sync(&office).await;
+        assert_eq!(suzuki.field(record, "outcome"), "completed");
+        let shown = office.get(&office.admin, &format!("/v1/calls/{}", call.id)).await;
+        assert_eq!(shown.body["log"]["outcome"], "completed");
+    }
+
     async fn a_log_that_is_there_before_the_facts_joins_them(db: Db) {
         let office = Office::open(db).await;
         let mut handset = Handset::of(&office, "Suzuki").await;
@@ -200,7 +205,7 @@ db_test! {
         let log = json!({ "result": "interested", "logged_by": handset.phone.user, "logged_at": MORNING });
         handset.create_as(&office, record, RecordType::Call, &log);
         handset.sync(&office).await;
-        put(&office, &call).await;
+        office.put_call(&call).await;
         handset.sync(&office).await;
         assert_eq!((handset.field(record, "result"), handset.field(record, "outcome")), (&json!("interested"), &json!("completed")));
         assert_eq!(synced_steps(&office, call.id).await, 1);

@@ -32,6 +32,7 @@ impl Switchboard {
 
     fn take_frame(&mut self, now: Timestamp, connection: ConnectionId, frame: Frame) {
         match frame {
+            Frame::Message(Verdict::Drop(_)) => self.count("unreadable"),
             Frame::Message(verdict) => self.receive_verdict(now, hop_of(connection), verdict),
             Frame::Ping => {
                 let bytes = Bytes::from_static(b"\r\n");

@@ -52,7 +52,7 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     fn new(stored: Option<&Stored>, push: &'a Push) -> Self {
-        let record_type = stored.map_or_else(|| push.record_type.parse().ok(), |stored| Some(stored.record_type));
+        let record_type = stored.map_or_else(|| type_of_new(push), |stored| Some(stored.record_type));
         let before = match stored {
             None => record_type.map(Record::new),
             Some(stored) => Record::load(stored.record_type, &stored.snapshot).ok(),
@@ -124,6 +124,13 @@ impl<'a> Case<'a> {
         let written = Written { id: self.id, epoch: self.epoch, is_new: self.is_new, before: &before, record, taken };
         written.outcome(context.server, context.now, context.last_contact)
     }
+}
+
+/// The type of a new record. The id of a call's record can be known before the record is there: no other type may take
+/// it, or the server would find no place for the facts of the call.
+fn type_of_new(push: &Push) -> Option<RecordType> {
+    let record_type = push.record_type.parse().ok();
+    record_type.filter(|record_type| *record_type == RecordType::Call || !push.doc.is_of_call())
 }
 
 fn device_change(incoming: &Incoming<'_>, context: &Context, chunk: &chunk::Chunk) -> Taken {

@@ -1,5 +1,6 @@
 //! Who may write what: devices, users, roles, and fields that belong to the server.
 
+use callfield_domain::{CallId, RecordId, TenantId};
 use callfield_sync::Author;
 use callfield_sync::identity::Actor;
 use callfield_sync::ingest::Role;
@@ -73,4 +74,24 @@ fn rights_are_those_of_the_role_and_the_owner() {
     assert_eq!(reasons(&server.push(&phone, id, &given)), ["forbidden"], "giving away is a command of the server");
     assert_eq!(edit_as(&mut server, 5, Role::Admin, &json!({"owner_id": sato.to_string()})), None);
     assert_eq!(edit_as(&mut server, 6, Role::Rep, &title), None, "it is theirs now");
+}
+
+#[test]
+fn only_a_call_takes_the_id_of_a_calls_record() {
+    let mut server = Server::new(13);
+    let (tenant, call) = (TenantId::new(server.now, &mut server.random), CallId::new(server.now, &mut server.random));
+    let (id, user) = (RecordId::of_call(tenant, call), server.user());
+    for (record_type, patch) in
+        [(RecordType::Contact, json!({"last_name": "Tanaka"})), (RecordType::Task, json!({"subject": "Ring back"}))]
+    {
+        let mut squatter = server.device(1, user, record_type);
+        let made = squatter.edit(1_000, &patch);
+        let ingested = server.push(&squatter, id, &made);
+        assert_eq!(reasons(&ingested), ["wrong_type"]);
+        assert_eq!((ingested.refused.len(), server.stored.len()), (1, 0));
+    }
+    let mut phone = server.device(2, user, RecordType::Call);
+    let log = json!({"result": "interested", "logged_at": 2_000, "logged_by": user.to_string()});
+    let log = phone.edit(2_000, &log);
+    assert_eq!(codes(&server.push(&phone, id, &log)), [VerdictCode::Ok]);
 }

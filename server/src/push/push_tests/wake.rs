@@ -128,6 +128,13 @@ impl House {
         }
     }
 
+    /// Names where a device's pushes go.
+    async fn name(&self, device: DeviceId, push: Option<&PushTarget>) {
+        let mut tx = self.app.db.write(self.tenant).await.unwrap();
+        tx.replace_push(device, push).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     async fn stored(&self, device: DeviceId) -> Device {
         self.app.db.read(self.tenant).await.unwrap().device(device).await.unwrap().unwrap()
     }
@@ -236,13 +243,29 @@ db_test! {
         let (found_out, named_again) = (enrolled_at + Duration::from_secs(60), enrolled_at + Duration::from_secs(120));
         house.services.fakes.delivery.uninstall(&phone.token, found_out.as_millis());
         let push = PushTarget { registered_at: named_again, ..house.stored(phone.device).await.push.unwrap() };
-        let mut tx = house.app.db.write(house.tenant).await.unwrap();
-        tx.replace_push(phone.device, Some(&push)).await.unwrap();
-        tx.commit().await.unwrap();
+        house.name(phone.device, Some(&push)).await;
         house.wake(phone.device).await;
         assert_eq!(house.ending().await.result, WakeResult::Failed("apns: Unregistered (410)".to_owned()));
         let stored = house.stored(phone.device).await;
         assert_eq!((stored.push, stored.push_invalid), (Some(push), None));
+    }
+
+    async fn a_token_named_again_while_a_wake_is_under_way_outlives_its_answer(db: Db) {
+        let mut house = House::with_one_company(db).await;
+        for (service, reason) in [(Service::Apns, "apns: Unregistered (410)"), (Service::Fcm, "fcm: UNREGISTERED (404)")] {
+            let phone = house.enrol(service).await;
+            let found_out = house.app.now() + Duration::from_secs(1);
+            house.services.fakes.delivery.uninstall(&phone.token, found_out.as_millis());
+            house.services.order(service, [Fault::Slow { ms: 500 }]);
+            house.wake(phone.device).await;
+            assert_eq!(house.report().await.result, WakeResult::Sent);
+            let named_again = found_out + Duration::from_secs(1);
+            let push = PushTarget { registered_at: named_again, ..house.stored(phone.device).await.push.unwrap() };
+            house.name(phone.device, Some(&push)).await;
+            assert_eq!(house.ending().await.result, WakeResult::Failed(reason.to_owned()));
+            let stored = house.stored(phone.device).await;
+            assert_eq!((stored.push, stored.push_invalid), (Some(push), None), "{reason}");
+        }
     }
 
     async fn what_cannot_be_sent_is_reported_at_once(db: Db) {
@@ -251,9 +274,7 @@ db_test! {
         house.wake(nobody).await;
         assert_eq!(house.report().await.result, WakeResult::Failed("the device is unknown".to_owned()));
         let phone = house.enrol(Service::Fcm).await;
-        let mut tx = house.app.db.write(house.tenant).await.unwrap();
-        tx.replace_push(phone.device, None).await.unwrap();
-        tx.commit().await.unwrap();
+        house.name(phone.device, None).await;
         house.wake(phone.device).await;
         assert_eq!(house.report().await.result, WakeResult::Failed("the device has no push token".to_owned()));
     }

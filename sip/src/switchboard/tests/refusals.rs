@@ -125,7 +125,11 @@ fn a_stream_may_cut_messages_anywhere_and_is_closed_when_they_cannot_be_found() 
     let output = story.edge.poll_output();
     let Some(Output::Transmit { bytes, .. }) = output else { panic!("{output:?}") };
     assert_eq!(read(&bytes).status(), Some(200));
-    send(&mut story, "OPTIONS sip:x SIP/2.0\r\nContent-Length: x\r\n\r\n".into());
-    let closed = std::iter::from_fn(|| story.edge.poll_output()).any(|o| o == Output::CloseConnection { connection });
-    assert!(closed);
+    send(&mut story, "nothing that is SIP\r\nContent-Length: 0\r\n\r\n".into());
+    let endless = request("OPTIONS", "").replace("UDP", "TCP").replace("Content-Length: 0\n", "").replace('\n', "\r\n");
+    send(&mut story, endless.into());
+    let last: Vec<_> = std::iter::from_fn(|| story.edge.poll_output()).collect();
+    let [Output::Transmit { bytes, .. }, closed] = &last[..] else { panic!("{last:?}") };
+    assert_eq!((read(bytes).status(), closed), (Some(400), &Output::CloseConnection { connection }));
+    assert_eq!(refusals(&story), [("broken_stream", 1), ("malformed", 1), ("unreadable", 1)]);
 }

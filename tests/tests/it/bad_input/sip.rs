@@ -84,12 +84,12 @@ async fn oversized_datagram(deployment: &Deployment) -> Result<()> {
 
 async fn garbage_stream(deployment: &Deployment) -> Result<()> {
     let counters = Counters::of(deployment);
-    let before = counters.refused("stream").await?;
+    let before = counters.refused("broken_stream").await?;
     let mut stream = TcpStream::connect(sip_tcp(deployment)?).await?;
     // The server may hang up before it has read everything.
     let _ = stream.write_all(&vec![b'g'; OVERSIZED]).await;
     is_hung_up_on(&mut stream).await?;
-    counters.wait_for_refusal("stream", before).await?;
+    counters.wait_for_refusal("broken_stream", before).await?;
 
     let before = counters.refused("unreadable").await?;
     let mut stream = TcpStream::connect(sip_tcp(deployment)?).await?;

@@ -1,11 +1,9 @@
 package app.callfield.core
 
 import java.nio.file.Path
-import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
-import kotlinx.coroutines.yield
 import org.junit.jupiter.api.AfterAll
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNotNull
@@ -94,18 +92,31 @@ class FieldCoreTest {
     @Test
     fun `cancelling a coroutine leaves the store whole`(@TempDir folder: Path): Unit = runBlocking {
         val core = enrolled(folder)
-        repeat(20) { round ->
-            val editing = launch(Dispatchers.Default) {
-                core.records().edit(server.contact, """{"title":"title $round","department":"department $round"}""")
+        var landed = 0
+        var cancelled = 0
+        repeat(21) { round ->
+            // Undispatched: the edit is under way when launch returns, and its answer waits for this thread.
+            val editing = launch(start = CoroutineStart.UNDISPATCHED) {
+                core.records().edit(server.contact, """{"title":"round $round","department":"round $round"}""")
             }
-            yield()
-            editing.cancelAndJoin()
+            if (round % 2 == 1) editing.cancel()
+            editing.join()
+            if (editing.isCancelled) cancelled++ else landed++
+            assertWhole(core.records().record(server.contact)?.fieldsJson, "on the phone after round $round")
         }
-        val outcome = core.sync(SyncReason.MANUAL, 10_000u)
-        assertEquals(0u, outcome.unsent)
-        val contact = assertNotNull(core.records().record(server.contact)).let { core.records().record(server.contact)!! }
-        val title = Regex("\"title\":\"title (\\d+)\"").find(contact.fieldsJson)?.groupValues?.get(1)
-        val department = Regex("\"department\":\"department (\\d+)\"").find(contact.fieldsJson)?.groupValues?.get(1)
-        assertEquals(title, department, "an edit of two fields was cut in two")
+        assertEquals(11 to 10, landed to cancelled)
+        // The edit that was cancelled last may still land beside the first sync.
+        core.sync(SyncReason.MANUAL, 10_000u)
+        assertEquals(0u, core.sync(SyncReason.MANUAL, 10_000u).unsent)
+        assertWhole(server.get("/v1/records/${server.contact}"), "on the server")
+    }
+
+    /** Both fields of an edit are there, and of the same round. */
+    private fun assertWhole(json: String?, where: String) {
+        val (title, department) = listOf("title", "department").map { field ->
+            Regex("\"$field\":\"round (\\d+)\"").find(json.orEmpty())?.groupValues?.get(1)
+        }
+        assertNotNull(title, "no edit landed $where")
+        assertEquals(title, department, "an edit of two fields was cut in two $where")
     }
 }
