@@ -4,6 +4,8 @@
 //! state and open a connection at the same time; when the last call is over the agent closes it again.
 
 mod calls;
+mod endings;
+mod media;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -45,6 +47,13 @@ pub(crate) enum Command {
     Foreground(bool),
     /// The network was switched or is another.
     NetworkChanged,
+    /// The user calls somebody.
+    Dial {
+        /// The call, entered into the journal already.
+        call: CallId,
+        /// The number as it is dialled.
+        number: String,
+    },
     /// The user answers.
     Answer(CallId),
     /// The user declines.
@@ -55,7 +64,11 @@ pub(crate) enum Command {
     StateKnown(CallId, Option<RemoteCallState>),
     /// The SDP answer is made, or cannot be.
     SdpMade(CallId, Option<Bytes>),
-    /// The audio of a call stopped and its device is closed.
+    /// The SDP offer of a call that this phone begins is made, or cannot be.
+    OfferMade(CallId, Option<Bytes>),
+    /// The call is connected and cannot have audio: an answer or keys that cannot be used.
+    AudioFailed(CallId),
+    /// The audio of a call stopped and its device is closed, or it never started.
     AudioOver,
 }
 
@@ -95,7 +108,7 @@ struct EventLoop {
     generation: u64,
     calls: BTreeMap<CallId, LiveCall>,
     is_foreground: bool,
-    /// Calls whose audio device is open.
+    /// Calls whose audio holds a socket, and its device once the two ends agree.
     audios: u32,
     is_asleep: bool,
 }
@@ -164,7 +177,7 @@ impl EventLoop {
                 if let Some(line) = &mut self.line {
                     line.node = line.api.server.node(&node);
                 }
-                self.calls.entry(call).or_default();
+                self.expect(call);
                 self.feed(Input::Register { call: Some(call) });
             }
             Command::Foreground(is_foreground) => {
@@ -177,16 +190,16 @@ impl EventLoop {
             }
             Command::NetworkChanged => self.change_network(),
             Command::Answer(call) => self.feed(Input::Answer { call }),
-            Command::Decline(call) => self.feed(Input::Decline { call }),
-            Command::HangUp(call) => self.feed(Input::HangUp { call }),
+            Command::Dial { call, number } => self.dial(call, number),
+            Command::Decline(call) => self.stop(call, true),
+            Command::HangUp(call) => self.stop(call, false),
             Command::StateKnown(call, state) => {
                 self.shared.tell(Event::StateAsked { call, state });
                 self.feed(Input::StateKnown { call, state: state.map(calls::woken_state) });
             }
-            Command::SdpMade(call, sdp) => {
-                self.audios += u32::from(sdp.is_some());
-                self.feed(Input::AnswerSdp { call, sdp });
-            }
+            Command::SdpMade(call, sdp) => self.feed(Input::AnswerSdp { call, sdp }),
+            Command::OfferMade(call, sdp) => self.call_with(call, sdp),
+            Command::AudioFailed(call) => self.give_up(call),
             Command::AudioOver => self.audios = self.audios.saturating_sub(1),
         }
     }
@@ -239,6 +252,8 @@ impl EventLoop {
             Output::RegistrationFailed { status, retry_at: _ } => self.shared.tell(Event::NotRegistered { status }),
             Output::Incoming { call, from, name } => self.ring(call, from, name),
             Output::AnswerWanted { call, offer } => self.make_sdp(call, offer),
+            Output::RemoteRinging { call } => self.shared.tell(Event::RemoteRinging { call }),
+            Output::RemoteAnswered { call, sdp } => self.take_answer(call, sdp),
             Output::Established { call } => self.establish(call),
             Output::AskState { call } => self.ask_state(call),
             Output::Ended { call, reason } => self.end(call, reason),
@@ -260,5 +275,12 @@ impl EventLoop {
             self.wire = None;
             self.feed(Input::Disconnected);
         }
+    }
+}
+
+/// Answers to the loop's own questions; lost once the session is dropped.
+async fn tell(own: &mpsc::WeakSender<Command>, command: Command) {
+    if let Some(own) = own.upgrade() {
+        let _ = own.send(command).await;
     }
 }
