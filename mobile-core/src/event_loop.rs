@@ -85,6 +85,7 @@ pub(crate) fn start(shared: Arc<Shared>, stop: CancellationToken) -> mpsc::Sende
         line: None,
         wire: None,
         generation: 0,
+        wires: 0,
         calls: BTreeMap::new(),
         is_foreground: false,
         audios: 0,
@@ -106,6 +107,8 @@ struct EventLoop {
     line: Option<Line>,
     wire: Option<Wire>,
     generation: u64,
+    /// Connections that are opening, open, or sending their last frames.
+    wires: u32,
     calls: BTreeMap<CallId, LiveCall>,
     is_foreground: bool,
     /// Calls whose audio holds a socket, and its device once the two ends agree.
@@ -213,6 +216,7 @@ impl EventLoop {
     }
 
     fn hear(&mut self, generation: u64, event: WireEvent) {
+        self.wires -= u32::from(matches!(event, WireEvent::Closed));
         if generation != self.generation {
             return;
         }
@@ -233,7 +237,7 @@ impl EventLoop {
         while let Some(output) = self.line.as_mut().and_then(|line| line.agent.poll_output()) {
             self.carry_out(output);
         }
-        let is_asleep = self.wire.is_none() && self.calls.is_empty() && self.audios == 0 && !self.is_foreground;
+        let is_asleep = self.wires == 0 && self.calls.is_empty() && self.audios == 0 && !self.is_foreground;
         if is_asleep && !self.is_asleep {
             self.shared.tell(Event::Asleep);
         }
@@ -263,6 +267,7 @@ impl EventLoop {
     fn connect(&mut self) {
         let Some(line) = &self.line else { return };
         self.generation += 1;
+        self.wires += 1;
         let (api, node) = (line.api.clone(), line.node.clone());
         self.wire = Some(Wire::open(api, node, self.generation, self.to_loop.clone()));
     }

@@ -17,7 +17,11 @@ fn call() -> CallId {
 }
 
 fn pushed(office: &Office, key: &PublicKey) -> Vec<u8> {
-    let envelope = Envelope { call: call(), node: &office.url, expires: NOW + Duration::from_secs(45) };
+    pushed_for(call(), office, key)
+}
+
+pub(crate) fn pushed_for(call: CallId, office: &Office, key: &PublicKey) -> Vec<u8> {
+    let envelope = Envelope { call, node: &office.url, expires: NOW + Duration::from_secs(45) };
     let caller = SealedCaller { from: "+81312345678".to_owned(), name: Some("T.".to_owned()), why: "owner".to_owned() };
     let wake = seal(key, &envelope, &caller, &mut Random::new(Seed::from_number(5))).unwrap();
     json!({ "data": { "callfield": wake.to_json() } }).to_string().into_bytes()

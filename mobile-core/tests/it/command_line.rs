@@ -1,4 +1,4 @@
-//! `callfield-phone dial` as a person or a script runs it.
+//! `callfield-phone` as a person or a script calls with it.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,9 +7,11 @@ use std::process::{Output, Stdio};
 use callfield_media::session::RATE_HZ;
 use callfield_media::{tones, wav};
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{Child, Command};
 
 use crate::edge::Edge;
+use crate::kills::waiting;
 use crate::office::Office;
 use crate::phone::{Phone, office_and_phone};
 use crate::sound::{Tone, is_tone};
@@ -27,15 +29,20 @@ async fn office_edge_and_folder() -> (Office, Edge, tempfile::TempDir) {
 }
 
 async fn dial(folder: &Path, more: &[&str]) -> Output {
+    begun(folder, more).wait_with_output().await.unwrap()
+}
+
+fn begun(folder: &Path, more: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_callfield-phone"))
         .arg("--data")
         .arg(folder)
         .args(["--json", "dial"])
         .args(more)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
-        .output()
-        .await
+        .spawn()
         .unwrap()
 }
 
@@ -85,4 +92,36 @@ async fn dial_refuses_emergency_numbers() {
     let output = dial(folder.path(), &["119"]).await;
     assert_eq!((output.status.code(), events(&output).len()), (Some(1), 0));
     assert!(String::from_utf8(output.stderr).unwrap().contains("emergency"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_interrupted_dial_takes_the_call_back() {
+    let (_office, mut edge, folder) = office_edge_and_folder().await;
+    let dialling = begun(folder.path(), &["+81312345678"]);
+    let mut far_end = edge.called().await;
+    far_end.ring().await;
+    let process = dialling.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &process]).status().await.unwrap().success());
+    far_end.cancelled().await;
+    let output = dialling.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("given up before anybody answered"));
+}
+
+#[tokio::test]
+async fn a_waiting_phone_dials_and_hangs_up_as_it_is_told() {
+    let (_office, mut edge, folder) = office_edge_and_folder().await;
+    let mut phone = waiting(folder.path());
+    let mut keyboard = phone.stdin.take().unwrap();
+    keyboard.write_all(b"dial 110\ndial 03-1234-5678\n").await.unwrap();
+    let mut far_end = edge.called().await;
+    far_end.answer(&Tone::new(FAR_END_HZ).0).await;
+    keyboard.write_all(b"end\n").await.unwrap();
+    far_end.hung_up().await;
+    keyboard.write_all(b"quit\n").await.unwrap();
+    let happened = events(&phone.wait_with_output().await.unwrap());
+    for event in ["refused", "dialling", "established", "ended", "bye"] {
+        assert!(happened.iter().any(|one| one == event), "{event} is missing in {happened:?}");
+    }
 }

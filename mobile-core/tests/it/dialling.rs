@@ -5,8 +5,10 @@ use std::sync::Arc;
 use callfield_domain::{CallId, Direction, Outcome, RecordId};
 use callfield_mobile_core::events::{EndReason, Event};
 use callfield_mobile_core::journal::{Entry, EntryState, LogForm};
+use callfield_mobile_core::push::{EndReason as PushEnd, PushDecision, PushKind};
 use callfield_mobile_core::session::SessionError;
 
+use crate::calls::pushed_for;
 use crate::edge::{Edge, FarEnd};
 use crate::office::Office;
 use crate::phone::{Phone, contact, office_and_phone, office_and_talking_phone};
@@ -200,6 +202,19 @@ async fn a_call_does_not_outlive_the_process_that_dialled_it() {
     let phone = phone.killed_and_opened();
     assert!(phone.session.state().unwrap().live_calls.is_empty());
     assert_eq!((to_log(&phone).call, to_log(&phone).outcome), (call, Some(Outcome::Failed)));
+}
+
+#[tokio::test]
+async fn a_push_that_names_an_own_call_never_rings() {
+    let (office, mut phone, call, mut far_end) = ringing().await;
+    let payload = pushed_for(call, &office, &phone.session.public_key());
+    assert_eq!(phone.session.push_received(PushKind::Fcm, &payload), PushDecision::AlreadyRinging { call });
+    far_end.refuse(486).await;
+    phone.ended().await;
+    let duplicate = PushDecision::ReportAndEnd { call: Some(call), reason: PushEnd::Duplicate };
+    // The call is noted as over right after its end is told.
+    phone.event(|event| matches!(event, Event::JournalChanged { .. }).then_some(())).await;
+    assert_eq!(phone.session.push_received(PushKind::Fcm, &payload), duplicate);
 }
 
 #[tokio::test]
