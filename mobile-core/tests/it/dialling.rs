@@ -152,11 +152,13 @@ async fn declining_an_own_call_takes_it_back_as_well() {
 }
 
 #[tokio::test]
-async fn hanging_up_at_once_ends_the_call_even_if_nothing_was_sent_yet() {
-    let (_office, _edge, mut phone) = office_edge_and_phone().await;
+async fn hanging_up_at_once_ends_the_call_and_the_server_never_hears_of_it() {
+    let (_office, mut edge, mut phone) = office_edge_and_phone().await;
     let call = phone.session.dial(TANAKA).await.unwrap();
     phone.session.hang_up(call).await;
     assert_eq!(phone.ended().await, (EndReason::HungUp, Outcome::Canceled));
+    asleep(&mut phone).await;
+    assert!(edge.is_unused());
     assert_eq!(to_log(&phone).call, call);
 }
 

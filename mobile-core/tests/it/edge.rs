@@ -60,6 +60,11 @@ impl Edge {
         (sender, Self(lines))
     }
 
+    /// Whether no phone connected.
+    pub(crate) fn is_unused(&mut self) -> bool {
+        self.0.try_recv().is_err()
+    }
+
     /// The next call of a phone that has no connection yet.
     pub(crate) async fn called(&mut self) -> FarEnd {
         let mut line = timeout(LIMIT, self.0.recv()).await.unwrap().unwrap();
