@@ -134,10 +134,7 @@ impl From<SessionError> for CoreError {
             SessionError::Store(_) => Self::Store { code: "failed".to_owned() },
             SessionError::Stopped => Self::Stopped,
             SessionError::Emergency | SessionError::NoNumber => Self::bad("number"),
-            SessionError::CannotDial
-            | SessionError::Journal(_)
-            | SessionError::Write(_)
-            | SessionError::NoRandomness(_) => Self::Broken,
+            SessionError::Journal(_) | SessionError::Write(_) | SessionError::NoRandomness(_) => Self::Broken,
         }
     }
 }

@@ -4,6 +4,8 @@
 //! state and open a connection at the same time; when the last call is over the agent closes it again.
 
 mod calls;
+mod endings;
+mod media;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -45,6 +47,13 @@ pub(crate) enum Command {
     Foreground(bool),
     /// The network was switched or is another.
     NetworkChanged,
+    /// The user calls somebody.
+    Dial {
+        /// The call, entered into the journal already.
+        call: CallId,
+        /// The number as it is dialled.
+        number: String,
+    },
     /// The user answers.
     Answer(CallId),
     /// The user declines.
@@ -55,7 +64,11 @@ pub(crate) enum Command {
     StateKnown(CallId, Option<RemoteCallState>),
     /// The SDP answer is made, or cannot be.
     SdpMade(CallId, Option<Bytes>),
-    /// The audio of a call stopped and its device is closed.
+    /// The SDP offer of a call that this phone begins is made, or cannot be.
+    OfferMade(CallId, Option<Bytes>),
+    /// The call is connected and cannot have audio: an answer or keys that cannot be used.
+    AudioFailed(CallId),
+    /// The audio of a call stopped and its device is closed, or it never started.
     AudioOver,
 }
 
@@ -72,6 +85,7 @@ pub(crate) fn start(shared: Arc<Shared>, stop: CancellationToken) -> mpsc::Sende
         line: None,
         wire: None,
         generation: 0,
+        wires: 0,
         calls: BTreeMap::new(),
         is_foreground: false,
         audios: 0,
@@ -93,9 +107,11 @@ struct EventLoop {
     line: Option<Line>,
     wire: Option<Wire>,
     generation: u64,
+    /// Connections that are opening, open, or sending their last frames.
+    wires: u32,
     calls: BTreeMap<CallId, LiveCall>,
     is_foreground: bool,
-    /// Calls whose audio device is open.
+    /// Calls whose audio holds a socket, and its device once the two ends agree.
     audios: u32,
     is_asleep: bool,
 }
@@ -164,7 +180,7 @@ impl EventLoop {
                 if let Some(line) = &mut self.line {
                     line.node = line.api.server.node(&node);
                 }
-                self.calls.entry(call).or_default();
+                self.expect(call);
                 self.feed(Input::Register { call: Some(call) });
             }
             Command::Foreground(is_foreground) => {
@@ -177,16 +193,16 @@ impl EventLoop {
             }
             Command::NetworkChanged => self.change_network(),
             Command::Answer(call) => self.feed(Input::Answer { call }),
-            Command::Decline(call) => self.feed(Input::Decline { call }),
-            Command::HangUp(call) => self.feed(Input::HangUp { call }),
+            Command::Dial { call, number } => self.dial(call, number),
+            Command::Decline(call) => self.stop(call, true),
+            Command::HangUp(call) => self.stop(call, false),
             Command::StateKnown(call, state) => {
                 self.shared.tell(Event::StateAsked { call, state });
                 self.feed(Input::StateKnown { call, state: state.map(calls::woken_state) });
             }
-            Command::SdpMade(call, sdp) => {
-                self.audios += u32::from(sdp.is_some());
-                self.feed(Input::AnswerSdp { call, sdp });
-            }
+            Command::SdpMade(call, sdp) => self.feed(Input::AnswerSdp { call, sdp }),
+            Command::OfferMade(call, sdp) => self.call_with(call, sdp),
+            Command::AudioFailed(call) => self.give_up(call),
             Command::AudioOver => self.audios = self.audios.saturating_sub(1),
         }
     }
@@ -200,6 +216,7 @@ impl EventLoop {
     }
 
     fn hear(&mut self, generation: u64, event: WireEvent) {
+        self.wires -= u32::from(matches!(event, WireEvent::Closed));
         if generation != self.generation {
             return;
         }
@@ -220,7 +237,7 @@ impl EventLoop {
         while let Some(output) = self.line.as_mut().and_then(|line| line.agent.poll_output()) {
             self.carry_out(output);
         }
-        let is_asleep = self.wire.is_none() && self.calls.is_empty() && self.audios == 0 && !self.is_foreground;
+        let is_asleep = self.wires == 0 && self.calls.is_empty() && self.audios == 0 && !self.is_foreground;
         if is_asleep && !self.is_asleep {
             self.shared.tell(Event::Asleep);
         }
@@ -239,6 +256,8 @@ impl EventLoop {
             Output::RegistrationFailed { status, retry_at: _ } => self.shared.tell(Event::NotRegistered { status }),
             Output::Incoming { call, from, name } => self.ring(call, from, name),
             Output::AnswerWanted { call, offer } => self.make_sdp(call, offer),
+            Output::RemoteRinging { call } => self.shared.tell(Event::RemoteRinging { call }),
+            Output::RemoteAnswered { call, sdp } => self.take_answer(call, sdp),
             Output::Established { call } => self.establish(call),
             Output::AskState { call } => self.ask_state(call),
             Output::Ended { call, reason } => self.end(call, reason),
@@ -248,6 +267,7 @@ impl EventLoop {
     fn connect(&mut self) {
         let Some(line) = &self.line else { return };
         self.generation += 1;
+        self.wires += 1;
         let (api, node) = (line.api.clone(), line.node.clone());
         self.wire = Some(Wire::open(api, node, self.generation, self.to_loop.clone()));
     }
@@ -260,5 +280,12 @@ impl EventLoop {
             self.wire = None;
             self.feed(Input::Disconnected);
         }
+    }
+}
+
+/// Answers to the loop's own questions; lost once the session is dropped.
+async fn tell(own: &mpsc::WeakSender<Command>, command: Command) {
+    if let Some(own) = own.upgrade() {
+        let _ = own.send(command).await;
     }
 }

@@ -41,6 +41,22 @@ pub enum Event {
         /// Whether the name is from the phone's own records.
         is_from_own_store: bool,
     },
+    /// Show the screen of a call that this phone begins. Once a call.
+    Dialling {
+        /// The call.
+        call: CallId,
+        /// The number as it is dialled: E.164 where it has that form.
+        number: String,
+        /// The name from the phone's own records.
+        name: Option<String>,
+        /// The record that the number belongs to, if it belongs to one only.
+        record: Option<RecordId>,
+    },
+    /// The far end of a call that this phone began rings: play the ringback tone. At most once a call.
+    RemoteRinging {
+        /// The call.
+        call: CallId,
+    },
     /// The server said how a call stands.
     StateAsked {
         /// The call.
@@ -141,6 +157,14 @@ pub enum EndReason {
     HungUp,
     /// The far end hung up.
     RemoteHungUp,
+    /// The far end is busy.
+    Busy,
+    /// It rang at the far end, and nobody answered.
+    NoAnswer,
+    /// The far end or the company's rules refused the call, or there is no such number.
+    Rejected,
+    /// An emergency number: call it with the phone's own dialler.
+    Emergency,
     /// The server could not be reached, or did not send the call.
     Unreachable,
     /// Something broke.

@@ -3,11 +3,13 @@
 
 mod arguments;
 mod asking;
+mod dialling;
 mod line;
 mod output;
 mod patch;
 mod push_channel;
 mod setup;
+mod termination;
 mod waiting;
 mod wav_audio;
 
@@ -22,9 +24,8 @@ use crate::audio::{AudioPort, Silence};
 use crate::clock::Clock;
 use crate::session::Session;
 
-use arguments::{Arguments, Command, WaitArguments};
+use arguments::{Arguments, Command};
 use output::Output;
-use wav_audio::WavAudio;
 
 /// Runs `callfield-phone` with the process's arguments.
 pub fn main() -> ExitCode {
@@ -47,17 +48,15 @@ pub fn main() -> ExitCode {
 
 async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<()> {
     let audio: Arc<dyn AudioPort> = match &arguments.command {
-        Command::Wait(wait) => microphone(wait)?,
+        Command::Wait(wait) => wait.sound.port()?,
+        Command::Dial(dial) => dial.sound.port()?,
         Command::Enrol(_) | Command::Ask(_) => Arc::new(Silence),
     };
     let session = Session::open(arguments.platform(), Clock::start(), audio)?;
     match &arguments.command {
         Command::Enrol(enrol) => setup::enrol(&session, &arguments.data, enrol, output).await,
+        Command::Dial(dial) => dialling::dial(&session, dial, output).await,
         Command::Ask(ask) => asking::perform(&session, ask, output).await,
         Command::Wait(wait) => waiting::wait(&session, &arguments.data, wait, output).await,
     }
-}
-
-fn microphone(wait: &WaitArguments) -> anyhow::Result<Arc<dyn AudioPort>> {
-    Ok(Arc::new(WavAudio::new(wait.play.as_deref(), wait.record.clone())?))
 }

@@ -5,6 +5,7 @@
 //! answer before the INVITE waits for it, an end of a call that is over does nothing.
 
 mod calls;
+mod dialling;
 mod enrolment;
 mod records;
 pub(crate) mod shared;
@@ -60,9 +61,6 @@ pub enum SessionError {
     /// The text is no number.
     #[error("this is no phone number")]
     NoNumber,
-    /// This build takes calls and does not place them.
-    #[error("this build cannot place calls through the company's line yet")]
-    CannotDial,
     /// The server cannot be reached, or refused.
     #[error(transparent)]
     Api(#[from] ApiError),

@@ -1,33 +1,100 @@
-//! What the loop does for a call: show it, answer its offer, carry its audio, end it.
+//! What the loop does for a call: begin or show it, connect its audio, end it.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use callfield_domain::{CallId, Direction, Outcome, Random};
-use callfield_media::sdp::{Agreement, Negotiation, Offer, Security, Wish};
+use callfield_domain::{CallId, Direction};
 use callfield_sip::agent::{EndReason as SipEnd, Input, WokenCallState};
-use tokio::net::UdpSocket;
+use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Command, EventLoop};
-use crate::audio::CallAudio;
+use super::media::AudioTask;
+use super::{Command, EventLoop, endings, tell};
 use crate::events::{EndReason, Event};
 use crate::journal::{self, SipCall};
 use crate::push::Known;
-use crate::session::shared::Shared;
 use crate::transport::api::RemoteCallState;
-use crate::transport::{Endpoint, TransportError};
 
 /// What the loop holds for a call that is not over.
-#[derive(Default)]
 pub(super) struct LiveCall {
+    direction: Direction,
     is_established: bool,
     /// Dropped with the call, which stops its audio.
     audio: Option<DropGuard>,
+    /// Of a call that this phone begins: what is left to do before the audio flows.
+    begun: Option<Begun>,
+    /// The two ends could not agree on audio, so the phone hangs up.
+    is_broken: bool,
+}
+
+enum Begun {
+    /// The offer is in the making; the agent does not know of the call.
+    Offering { number: String, answer: oneshot::Sender<Bytes> },
+    /// The agent calls; the far end's answer goes to the task of the audio.
+    Calling { answer: oneshot::Sender<Bytes> },
+}
+
+impl LiveCall {
+    const fn new(direction: Direction) -> Self {
+        Self { direction, is_established: false, audio: None, begun: None, is_broken: false }
+    }
 }
 
 impl EventLoop {
+    /// Makes the offer of a call that this phone begins. Without a network there is none, and the call is over.
+    pub(super) fn dial(&mut self, call: CallId, number: String) {
+        let (answer, answered) = oneshot::channel();
+        let mut live = LiveCall::new(Direction::Outbound);
+        live.begun = Some(Begun::Offering { number, answer });
+        self.calls.insert(call, live);
+        if self.wire.is_none()
+            && let Some(line) = &mut self.line
+        {
+            // The node that the last push named need not be there any more.
+            line.node = line.api.server.clone();
+        }
+        let Some(task) = self.audio_task(call) else { return self.end(call, SipEnd::Unreachable) };
+        tokio::spawn(task.offer(answered));
+    }
+
+    /// The offer is made, or cannot be; the user may have hung up meanwhile.
+    pub(super) fn call_with(&mut self, call: CallId, sdp: Option<Bytes>) {
+        let Some(live) = self.calls.get_mut(&call) else { return };
+        let Some(Begun::Offering { number, answer }) = live.begun.take() else { return };
+        let Some(sdp) = sdp else { return self.end(call, SipEnd::Unreachable) };
+        live.begun = Some(Begun::Calling { answer });
+        self.feed(Input::Dial { call, to: number, sdp });
+    }
+
+    /// The far end of a call that this phone began answered.
+    pub(super) fn take_answer(&mut self, call: CallId, sdp: Bytes) {
+        if let Some(Begun::Calling { answer }) = self.calls.get_mut(&call).and_then(|live| live.begun.take()) {
+            // The task of the audio is gone only with the call.
+            let _ = answer.send(sdp);
+        }
+    }
+
+    /// The two ends are connected and cannot hear each other.
+    pub(super) fn give_up(&mut self, call: CallId) {
+        if let Some(live) = self.calls.get_mut(&call) {
+            live.is_broken = true;
+            self.feed(Input::HangUp { call });
+        }
+    }
+
+    /// The user wants no more of a call. One that this phone began is ended in either way.
+    pub(super) fn stop(&mut self, call: CallId, is_decline: bool) {
+        let live = self.calls.get(&call);
+        let is_own = live.is_some_and(|live| live.direction == Direction::Outbound);
+        if live.is_some_and(|live| matches!(live.begun, Some(Begun::Offering { .. }))) {
+            self.end(call, SipEnd::HungUp);
+        } else if is_decline && !is_own {
+            self.feed(Input::Decline { call });
+        } else {
+            self.feed(Input::HangUp { call });
+        }
+    }
+
     pub(super) fn ask_state(&self, call: CallId) {
         let Some(line) = &self.line else { return };
         let (api, node, own) = (line.api.clone(), line.node.clone(), self.own.clone());
@@ -39,7 +106,7 @@ impl EventLoop {
 
     /// The INVITE is here. The screen is shown already if a push came first.
     pub(super) fn ring(&mut self, call: CallId, number: String, name: Option<String>) {
-        self.calls.entry(call).or_default();
+        self.expect(call);
         let shared = &self.shared;
         shared.tell(Event::Invited { call });
         let is_shown = shared.calls().contains_key(&call);
@@ -64,40 +131,32 @@ impl EventLoop {
         }
     }
 
-    /// Opens the call's socket and answers the offer; the audio starts at once, so that the relay learns the address.
+    /// A call to this phone is coming or here.
+    pub(super) fn expect(&mut self, call: CallId) -> &mut LiveCall {
+        self.calls.entry(call).or_insert(LiveCall::new(Direction::Inbound))
+    }
+
+    /// Answers the offer of a call to this phone.
     pub(super) fn make_sdp(&mut self, call: CallId, offer: Bytes) {
-        let Some(line) = &self.line else { return };
-        let stop = CancellationToken::new();
-        let live = self.calls.entry(call).or_default();
-        live.audio = Some(stop.clone().drop_guard());
-        let (shared, node, own) = (Arc::clone(&self.shared), line.node.clone(), self.own.clone());
-        tokio::spawn(async move {
-            let answered = answer_offer(&shared, &node, &offer).await;
-            let (sdp, agreed) = match answered {
-                Ok((sdp, agreement, socket)) => (Some(Bytes::from(sdp)), Some((agreement, socket))),
-                Err(reason) => {
-                    tracing::info!(%reason, "an offer could not be answered");
-                    (None, None)
-                }
-            };
-            tell(&own, Command::SdpMade(call, sdp)).await;
-            if let Some((agreement, socket)) = agreed {
-                carry_audio(&shared, call, &agreement, socket, stop).await;
-                tell(&own, Command::AudioOver).await;
-            }
-        });
+        self.expect(call);
+        if let Some(task) = self.audio_task(call) {
+            tokio::spawn(task.answer(offer));
+        }
     }
 
     pub(super) fn establish(&mut self, call: CallId) {
-        self.calls.entry(call).or_default().is_established = true;
+        if let Some(live) = self.calls.get_mut(&call) {
+            live.is_established = true;
+        }
         let now = self.shared.clock.now();
         self.keep(self.shared.store.write(|tx| journal::sip_call_answered(tx, call, now)));
         self.shared.tell(Event::Established { call });
     }
 
     pub(super) fn end(&mut self, call: CallId, reason: SipEnd) {
-        let live = self.calls.remove(&call).unwrap_or_default();
-        let (reason, outcome) = ended(reason, live.is_established);
+        let live = self.calls.remove(&call).unwrap_or(LiveCall::new(Direction::Inbound));
+        let reason = if live.is_broken { EndReason::Failed } else { reason.into() };
+        let outcome = endings::outcome(reason, live.direction, live.is_established);
         let known = if reason == EndReason::Cancelled || reason == EndReason::AnsweredElsewhere {
             Known::Cancelled
         } else {
@@ -113,70 +172,20 @@ impl EventLoop {
         }
     }
 
+    /// What carries the audio of a live call; `None` without an account.
+    fn audio_task(&mut self, call: CallId) -> Option<AudioTask> {
+        let node = self.line.as_ref()?.node.clone();
+        let stop = CancellationToken::new();
+        self.calls.get_mut(&call)?.audio = Some(stop.clone().drop_guard());
+        self.audios += 1;
+        Some(AudioTask { shared: Arc::clone(&self.shared), node, own: self.own.clone(), call, stop })
+    }
+
     fn keep(&self, written: Result<(), crate::store::StoreError>) {
         if let Err(error) = written {
             tracing::warn!(%error, "the journal could not be written");
         }
     }
-}
-
-/// Answers to the loop's own questions; lost once the session is dropped.
-async fn tell(own: &tokio::sync::mpsc::WeakSender<Command>, command: Command) {
-    if let Some(own) = own.upgrade() {
-        let _ = own.send(command).await;
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum NoAnswer {
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    #[error(transparent)]
-    Sdp(#[from] callfield_media::sdp::SdpError),
-}
-
-async fn answer_offer(
-    shared: &Shared,
-    node: &Endpoint,
-    offer: &[u8],
-) -> Result<(Vec<u8>, Agreement, Arc<UdpSocket>), NoAnswer> {
-    let offer = Offer::parse(offer)?;
-    let socket = shared.network.datagrams().await?;
-    let port = socket.local_addr().map_err(TransportError::from)?.port();
-    let local = SocketAddr::new(own_address(node).await?, port);
-    let mut random = Random::new(shared.seed());
-    // The phone's leg is always encrypted: its packets cross networks nobody knows.
-    let (sdp, agreement) = Negotiation::new(local, &mut random).answer(&offer, &Wish::new(Security::Required))?;
-    Ok((sdp, agreement, Arc::new(socket)))
-}
-
-/// The address that packets to the node leave from; nothing is sent to learn it.
-async fn own_address(node: &Endpoint) -> Result<IpAddr, TransportError> {
-    let probe = UdpSocket::bind(("0.0.0.0", 0)).await?;
-    probe.connect((node.host.as_str(), node.port)).await?;
-    Ok(probe.local_addr()?.ip())
-}
-
-async fn carry_audio(
-    shared: &Shared,
-    call: CallId,
-    agreement: &Agreement,
-    socket: Arc<UdpSocket>,
-    stop: CancellationToken,
-) {
-    let device = shared.audio.open(call);
-    let parts = (shared.network.clone(), shared.clock.clone());
-    let audio = match CallAudio::new(agreement, shared.seed(), socket, device, parts) {
-        Ok(audio) => audio,
-        Err(error) => return tracing::warn!(%error, "the agreed keys cannot be used"),
-    };
-    shared.tell(Event::AudioStarted { call, is_encrypted: agreement.keys.is_some() });
-    let statistics = audio.run(stop).await;
-    shared.tell(Event::AudioEnded {
-        call,
-        packets_sent: statistics.leg.packets_sent,
-        packets_received: statistics.leg.packets_received,
-    });
 }
 
 pub(super) const fn woken_state(state: RemoteCallState) -> WokenCallState {
@@ -186,20 +195,5 @@ pub(super) const fn woken_state(state: RemoteCallState) -> WokenCallState {
         RemoteCallState::AnsweredElsewhere => WokenCallState::AnsweredElsewhere,
         RemoteCallState::Over => WokenCallState::Over,
         RemoteCallState::Unknown => WokenCallState::Unknown,
-    }
-}
-
-/// The end of an inbound call in the app's words and in the journal's.
-fn ended(reason: SipEnd, was_established: bool) -> (EndReason, Outcome) {
-    let unless_talked = |outcome| if was_established { Outcome::Completed } else { outcome };
-    match reason {
-        SipEnd::AnsweredElsewhere => (EndReason::AnsweredElsewhere, Outcome::AnsweredElsewhere),
-        SipEnd::Cancelled => (EndReason::Cancelled, Outcome::Canceled),
-        SipEnd::Over => (EndReason::Over, Outcome::NoAnswer),
-        SipEnd::Declined => (EndReason::Declined, Outcome::Rejected),
-        SipEnd::HungUp => (EndReason::HungUp, unless_talked(Outcome::Rejected)),
-        SipEnd::RemoteHungUp => (EndReason::RemoteHungUp, unless_talked(Outcome::Canceled)),
-        SipEnd::Unreachable => (EndReason::Unreachable, Outcome::MissedDeviceUnreachable),
-        SipEnd::Failed => (EndReason::Failed, unless_talked(Outcome::Failed)),
     }
 }

@@ -15,7 +15,7 @@ pub(super) enum WireEvent {
     Opened,
     /// A frame came.
     Received(Bytes),
-    /// It could not be opened, or is gone.
+    /// It could not be opened, or is gone; what was queued is sent if it could be.
     Closed,
 }
 
@@ -25,11 +25,16 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Begins to open a connection; what happens to it is told with `generation`.
+    /// Begins to open a connection; what happens to it is told with `generation`. `Closed` comes once, and last.
     pub(super) fn open(api: Api, node: Endpoint, generation: u64, to_loop: mpsc::Sender<(u64, WireEvent)>) -> Self {
-        let (outgoing, frames) = mpsc::channel(FRAMES_MAX);
+        let (outgoing, mut frames) = mpsc::channel(FRAMES_MAX);
         tokio::spawn(async move {
-            if let Ok(connection) = SipConnection::open(&api, &node).await {
+            let opened = tokio::select! {
+                opened = SipConnection::open(&api, &node) => opened.ok(),
+                // No frame is sent before the connection is open: it is not wanted any more.
+                _ = frames.recv() => None,
+            };
+            if let Some(connection) = opened {
                 carry(connection, frames, generation, &to_loop).await;
             }
             // The loop is gone when nobody listens.

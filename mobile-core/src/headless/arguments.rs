@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use callfield_domain::{CallId, RecordId};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::dialling::DialArguments;
+use super::wav_audio::SoundArguments;
 use crate::platform::{Platform, PlatformKind};
 use crate::transport::api::{PushEnvironment, PushService};
 
@@ -39,6 +41,11 @@ pub(super) enum Command {
     Enrol(EnrolArguments),
     /// Sleep until a push comes; ring, and take commands from standard input (type `help`).
     Wait(WaitArguments),
+    /// Call a number through the company's line, and talk until somebody hangs up.
+    ///
+    /// Prints what happens. Succeeds (status 0) if the two talked until one of them hung up; else it ends with status 1
+    /// and one sentence on standard error: busy, nobody answered, refused, not reached.
+    Dial(DialArguments),
     /// Ask or change something once.
     #[command(flatten)]
     Ask(Ask),
@@ -82,12 +89,8 @@ pub(super) struct WaitArguments {
     /// Ring and never answer by itself (the default; `answer` on standard input still does).
     #[arg(long)]
     pub(super) ring_only: bool,
-    /// A WAV file to speak into each call, again and again.
-    #[arg(long, value_name = "FILE")]
-    pub(super) play: Option<PathBuf>,
-    /// Where to write what was heard, as a WAV file; the last call's replaces the one before.
-    #[arg(long, value_name = "FILE")]
-    pub(super) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) sound: SoundArguments,
 }
 
 /// A line typed while the phone waits.
@@ -102,6 +105,11 @@ pub(super) struct TypedLine {
 /// What can be typed while the phone waits.
 #[derive(Debug, Subcommand)]
 pub(super) enum Typed {
+    /// Call a number through the company's line.
+    Dial {
+        /// The number as a person writes it, or an extension of the company.
+        number: String,
+    },
     /// Take the call.
     Answer {
         /// The call; the one that is live if left out.
@@ -176,11 +184,6 @@ pub(super) enum Ask {
     Inbox,
     /// Show how the phone stands.
     State,
-    /// Call a number.
-    Dial {
-        /// The number.
-        number: String,
-    },
 }
 
 /// What to change.
@@ -317,7 +320,7 @@ impl Arguments {
     pub(super) fn platform(&self) -> Platform {
         let (kind, device_name) = match &self.command {
             Command::Enrol(enrol) => (enrol.platform.into(), enrol.name.clone()),
-            Command::Wait(_) | Command::Ask(_) => (PlatformKind::Headless, String::new()),
+            Command::Wait(_) | Command::Dial(_) | Command::Ask(_) => (PlatformKind::Headless, String::new()),
         };
         Platform {
             kind,

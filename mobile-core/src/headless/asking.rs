@@ -54,10 +54,6 @@ pub(super) async fn perform(session: &Session, ask: &Ask, output: &Output) -> an
         }
         Ask::Inbox => say("inbox", json!({ "cards": cards(session)? })),
         Ask::State => say("state", json!(session.state()?)),
-        Ask::Dial { number } => {
-            let call = session.dial(number)?;
-            say("dialling", json!({ "call": call }));
-        }
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::arguments::{OnOff, Typed, TypedLine, WaitArguments};
 use super::output::Output;
 use super::push_channel::{ChannelError, PushChannel, Stream};
+use super::termination::Termination;
 use super::{asking, line};
 use crate::events::{Event, Stamped};
 use crate::session::Session;
@@ -148,6 +149,8 @@ async fn obey(session: &Session, line: &str, output: &Output) -> Then {
     };
     let done = match typed {
         Typed::Quit => return Then::Quit,
+        // What becomes of it is told as events.
+        Typed::Dial { number } => session.dial(&number).await.map(drop).map_err(Into::into),
         Typed::Answer { call } => on_call(session, call, async |call| session.answer(call).await).await,
         Typed::Decline { call } => on_call(session, call, async |call| session.decline(call).await).await,
         Typed::End { call } => on_call(session, call, async |call| session.hang_up(call).await).await,
@@ -192,32 +195,4 @@ async fn farewell(session: &Session) {
     };
     // A call that does not end in time is ended by the server.
     let _ = timeout(FAREWELL, all_over).await;
-}
-
-/// An interrupt from the keyboard, or a termination by another process.
-struct Termination {
-    #[cfg(unix)]
-    terminated: tokio::signal::unix::Signal,
-}
-
-impl Termination {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            #[cfg(unix)]
-            terminated: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
-        })
-    }
-
-    #[cfg(unix)]
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = self.terminated.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    async fn wait(&mut self) {
-        let _ = tokio::signal::ctrl_c().await;
-    }
 }

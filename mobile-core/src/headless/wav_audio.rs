@@ -8,17 +8,39 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use callfield_domain::CallId;
 use callfield_media::wav;
+use clap::Args;
 
 use crate::audio::{AudioDevice, AudioPort};
 
+/// What a call sounds like.
+#[derive(Debug, Args)]
+pub(super) struct SoundArguments {
+    /// A WAV file to speak into each call, again and again.
+    #[arg(long, value_name = "FILE")]
+    play: Option<PathBuf>,
+    /// Where to write what was heard, as a WAV file; the last call's replaces the one before.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+impl SoundArguments {
+    /// The microphone and the speaker.
+    ///
+    /// # Errors
+    /// If the file to speak cannot be read.
+    pub(super) fn port(&self) -> anyhow::Result<Arc<dyn AudioPort>> {
+        Ok(Arc::new(WavAudio::new(self.play.as_deref(), self.record.clone())?))
+    }
+}
+
 /// Speaks one file into each call and writes what it hears into another.
-pub(super) struct WavAudio {
+struct WavAudio {
     speech: Arc<[i16]>,
     record: Option<PathBuf>,
 }
 
 impl WavAudio {
-    pub(super) fn new(play: Option<&Path>, record: Option<PathBuf>) -> anyhow::Result<Self> {
+    fn new(play: Option<&Path>, record: Option<PathBuf>) -> anyhow::Result<Self> {
         let speech = match play {
             None => Vec::new(),
             Some(path) => {

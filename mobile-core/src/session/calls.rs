@@ -1,7 +1,6 @@
 //! Calls and the journal: pushes, the buttons of the call screen, the after-call sheet.
 
-use callfield_domain::phone_number::{Kind, is_emergency};
-use callfield_domain::{CallId, Direction, PhoneNumber};
+use callfield_domain::{CallId, Direction};
 
 use super::{Session, SessionError, SyncReason};
 use crate::event_loop::Command;
@@ -52,22 +51,6 @@ impl Session {
     /// Ends the call, whatever its state.
     pub async fn hang_up(&self, call: CallId) {
         self.command(Command::HangUp(call)).await;
-    }
-
-    /// Places a call through the company's line.
-    ///
-    /// # Errors
-    /// [`SessionError::Emergency`], [`SessionError::NoNumber`]; for every other number [`SessionError::CannotDial`].
-    pub fn dial(&self, number: &str) -> Result<CallId, SessionError> {
-        let country = self.country();
-        if is_emergency(number, &country) {
-            return Err(SessionError::Emergency);
-        }
-        match PhoneNumber::parse(number, &country).kind(&country) {
-            Kind::Emergency => Err(SessionError::Emergency),
-            Kind::Withheld | Kind::Unreadable => Err(SessionError::NoNumber),
-            Kind::Valid | Kind::Possible | Kind::Internal => Err(SessionError::CannotDial),
-        }
     }
 
     /// Keeps a connection while the app is in the foreground, and lets the phone sleep when it is not.

@@ -1,4 +1,4 @@
-//! Pushes and calls as far as they go without SIP: the switchboard and the whole path are tested end to end.
+//! Calls to the phone as far as they go without SIP: the switchboard and the whole path are tested end to end.
 
 use std::time::Duration;
 
@@ -7,18 +7,21 @@ use callfield_domain::{CallId, Outcome, Random, Seed};
 use callfield_mobile_core::events::{EndReason, Event};
 use callfield_mobile_core::journal::EntryState;
 use callfield_mobile_core::push::{EndReason as PushEnd, PushDecision, PushKind};
-use callfield_mobile_core::session::SessionError;
 use serde_json::json;
 
 use crate::office::{NOW, Office};
-use crate::phone::{Phone, office_and_phone};
+use crate::phone::office_and_phone;
 
 fn call() -> CallId {
     "0190a000-0000-7000-8000-00000000000c".parse().unwrap()
 }
 
 fn pushed(office: &Office, key: &PublicKey) -> Vec<u8> {
-    let envelope = Envelope { call: call(), node: &office.url, expires: NOW + Duration::from_secs(45) };
+    pushed_for(call(), office, key)
+}
+
+pub(crate) fn pushed_for(call: CallId, office: &Office, key: &PublicKey) -> Vec<u8> {
+    let envelope = Envelope { call, node: &office.url, expires: NOW + Duration::from_secs(45) };
     let caller = SealedCaller { from: "+81312345678".to_owned(), name: Some("T.".to_owned()), why: "owner".to_owned() };
     let wake = seal(key, &envelope, &caller, &mut Random::new(Seed::from_number(5))).unwrap();
     json!({ "data": { "callfield": wake.to_json() } }).to_string().into_bytes()
@@ -29,15 +32,6 @@ fn rings(event: &Event) -> Option<(Option<String>, bool)> {
         Event::Ringing { name, is_from_own_store, .. } => Some((name.clone(), *is_from_own_store)),
         _ => None,
     }
-}
-
-async fn ended(phone: &mut Phone) -> (EndReason, Outcome) {
-    phone
-        .event(|event| match event {
-            Event::Ended { reason, outcome, .. } => Some((*reason, *outcome)),
-            _ => None,
-        })
-        .await
 }
 
 #[tokio::test]
@@ -65,7 +59,7 @@ async fn a_cancelled_call_ends_on_the_servers_word_and_does_not_ring_again_after
     office.calls_are("cancelled");
     let payload = pushed(&office, &phone.session.public_key());
     phone.session.push_received(PushKind::Fcm, &payload);
-    assert_eq!(ended(&mut phone).await, (EndReason::Cancelled, Outcome::Canceled));
+    assert_eq!(phone.ended().await, (EndReason::Cancelled, Outcome::Canceled));
     phone.event(|event| matches!(event, Event::Asleep).then_some(())).await;
     assert!(office.calls_asked() > 0);
     assert_eq!(phone.session.journal(EntryState::TO_LOG, 10).unwrap()[0].call, call());
@@ -81,7 +75,7 @@ async fn a_call_taken_elsewhere_is_not_offered_for_logging() {
     office.calls_are("answered_elsewhere");
     let payload = pushed(&office, &phone.session.public_key());
     phone.session.push_received(PushKind::ApnsVoip, &payload);
-    assert_eq!(ended(&mut phone).await, (EndReason::AnsweredElsewhere, Outcome::AnsweredElsewhere));
+    assert_eq!(phone.ended().await, (EndReason::AnsweredElsewhere, Outcome::AnsweredElsewhere));
     assert!(phone.session.journal(EntryState::TO_LOG, 10).unwrap().is_empty());
 }
 
@@ -91,7 +85,7 @@ async fn declining_before_the_invite_ends_the_call_screen_at_once() {
     let payload = pushed(&office, &phone.session.public_key());
     phone.session.push_received(PushKind::Fcm, &payload);
     phone.session.decline(call()).await;
-    assert_eq!(ended(&mut phone).await, (EndReason::Declined, Outcome::Rejected));
+    assert_eq!(phone.ended().await, (EndReason::Declined, Outcome::Rejected));
 }
 
 #[tokio::test]
@@ -104,11 +98,4 @@ async fn a_call_that_was_live_when_the_process_died_may_ring_again() {
     let again = phone.session.push_received(PushKind::Fcm, &payload);
     assert!(matches!(again, PushDecision::Ring { .. }), "{again:?}");
     assert_eq!(phone.session.journal(&[EntryState::Live], 10).unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn emergency_numbers_are_left_to_the_phones_own_dialler() {
-    let (_office, phone) = office_and_phone().await;
-    assert!(matches!(phone.session.dial("110"), Err(SessionError::Emergency)));
-    assert!(matches!(phone.session.dial("hello"), Err(SessionError::NoNumber)));
 }

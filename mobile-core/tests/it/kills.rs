@@ -13,7 +13,7 @@ use crate::phone::Phone;
 const KILLS: usize = 12;
 
 /// A phone that waits for pushes from nowhere, with its network off.
-fn waiting(data: &std::path::Path) -> Child {
+pub(crate) fn waiting(data: &std::path::Path) -> Child {
     let nowhere = r#"{"control":"http://127.0.0.1:9","service":"fcm","token":"none","after":null}"#;
     std::fs::write(data.join("push.json"), nowhere).unwrap();
     Command::new(env!("CARGO_BIN_EXE_callfield-phone"))

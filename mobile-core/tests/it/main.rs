@@ -4,7 +4,11 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test waits for one event among all")]
 
 mod calls;
+mod command_line;
+mod dialling;
+mod edge;
 mod kills;
 mod office;
 mod offline;
 mod phone;
+mod sound;

@@ -1,4 +1,4 @@
-//! A server in miniature: one tenant, one user, the real ingest, pages of snapshots. No SIP, no database.
+//! A server in miniature: one tenant, one user, the real ingest, pages of snapshots, SIP as a test says. No database.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -19,7 +19,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::edge::{self, Edge, Line};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 pub(crate) const CODE: &str = "ABCD-EFGH";
@@ -42,6 +45,8 @@ struct State {
     calls_asked: u32,
     syncs: u32,
     server: Actor,
+    /// Where SIP connections go; without one the office speaks no SIP.
+    lines: Option<mpsc::UnboundedSender<Line>>,
 }
 
 impl Office {
@@ -57,6 +62,7 @@ impl Office {
             calls_asked: 0,
             syncs: 0,
             server: Actor::new(DeviceKey::from_bytes([0xff; 8]), 1, &mut random),
+            lines: None,
         }));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -66,6 +72,13 @@ impl Office {
 
     pub(crate) fn tenant(&self) -> TenantId {
         self.state.lock().unwrap().tenant
+    }
+
+    /// Begins to speak SIP.
+    pub(crate) fn edge(&self) -> Edge {
+        let (lines, edge) = Edge::new();
+        self.state.lock().unwrap().lines = Some(lines);
+        edge
     }
 
     /// How calls stand that a phone asks for.
@@ -189,7 +202,7 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
             let state = Arc::clone(&state);
             async move { Ok::<_, Infallible>(answer(&state, request).await) }
         });
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(tcp), service));
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(tcp), service).with_upgrades());
     }
 }
 
@@ -197,6 +210,10 @@ async fn answer(state: &Mutex<State>, request: Request<Incoming>) -> Response<Fu
     let path = request.uri().path().to_owned();
     let is_allowed =
         path == "/v1/enrol" || request.headers().get("authorization").is_some_and(|token| token == "Bearer cfd_test");
+    let lines = state.lock().unwrap().lines.clone();
+    if let Some(lines) = lines.filter(|_| is_allowed && path == "/sip") {
+        return edge::upgrade(request, lines);
+    }
     let Ok(body) = request.into_body().collect().await else {
         return Response::new(Full::default());
     };

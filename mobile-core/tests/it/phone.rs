@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callfield_domain::RecordId;
-use callfield_mobile_core::audio::Silence;
+use callfield_domain::{Outcome, RecordId};
+use callfield_mobile_core::audio::{AudioPort, Silence};
 use callfield_mobile_core::clock::Clock;
-use callfield_mobile_core::events::{Event, Stamped};
+use callfield_mobile_core::events::{EndReason, Event, Stamped};
 use callfield_mobile_core::platform::{Platform, PlatformKind};
 use callfield_mobile_core::session::{EnrolWith, Session, SessionError, SyncReason, Synced};
 use callfield_sync::schema::RecordType;
@@ -28,15 +28,25 @@ pub(crate) fn contact() -> RecordId {
     "0190a000-0000-7000-8000-000000000001".parse().unwrap()
 }
 
-/// An office with one contact, and an enrolled phone that holds it.
+/// An office with one contact, and an enrolled phone that holds it; its time stands still.
 pub(crate) async fn office_and_phone() -> (Office, Phone) {
+    office_and(Phone::opened(tempfile::tempdir().unwrap())).await
+}
+
+/// As [`office_and_phone`], with a running clock, so that audio flows, and with `audio` as microphone and speaker.
+pub(crate) async fn office_and_talking_phone(audio: Arc<dyn AudioPort>) -> (Office, Phone) {
+    let folder = tempfile::tempdir().unwrap();
+    let session = open(folder.path().to_owned(), Clock::start(), audio).unwrap();
+    office_and(Phone { events: session.subscribe(), folder, session }).await
+}
+
+async fn office_and(phone: Phone) -> (Office, Phone) {
     let office = Office::open().await;
     let tanaka = json!({
         "last_name": "Tanaka", "first_name": "Ichiro", "organization_name": "ABC", "title": "課長",
         "phones": { "+81312345678": { "raw": "03-1234-5678" } },
     });
     office.edit(contact(), RecordType::Contact, &tanaka);
-    let phone = Phone::opened(tempfile::tempdir().unwrap());
     phone.enrol(&office, CODE).await.unwrap();
     phone.sync().await.unwrap();
     (office, phone)
@@ -44,7 +54,7 @@ pub(crate) async fn office_and_phone() -> (Office, Phone) {
 
 impl Phone {
     pub(crate) fn opened(folder: tempfile::TempDir) -> Self {
-        let session = open(folder.path().to_owned()).unwrap();
+        let session = open(folder.path().to_owned(), Clock::stopped_at(NOW), Arc::new(Silence)).unwrap();
         Self { events: session.subscribe(), folder, session }
     }
 
@@ -76,9 +86,18 @@ impl Phone {
         };
         tokio::time::timeout(Duration::from_secs(10), found).await.unwrap()
     }
+
+    /// How the next call that ends ended.
+    pub(crate) async fn ended(&mut self) -> (EndReason, Outcome) {
+        let ended = |event: &Event| match event {
+            Event::Ended { reason, outcome, .. } => Some((*reason, *outcome)),
+            _ => None,
+        };
+        self.event(ended).await
+    }
 }
 
-fn open(data_dir: PathBuf) -> Result<Session, SessionError> {
+fn open(data_dir: PathBuf, clock: Clock, audio: Arc<dyn AudioPort>) -> Result<Session, SessionError> {
     let platform = Platform {
         kind: PlatformKind::Android,
         device_name: "Test".to_owned(),
@@ -87,5 +106,5 @@ fn open(data_dir: PathBuf) -> Result<Session, SessionError> {
         data_dir,
         utc_offset_minutes: 540,
     };
-    Session::open(platform, Clock::stopped_at(NOW), Arc::new(Silence))
+    Session::open(platform, clock, audio)
 }

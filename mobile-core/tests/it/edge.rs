@@ -1,0 +1,165 @@
+//! The edge in miniature: it takes registrations and does with a call what the test says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use callfield_domain::{Random, Seed};
+use callfield_media::sdp::{Negotiation, Offer, Security, Wish};
+use callfield_mobile_core::audio::CallAudio;
+use callfield_mobile_core::clock::Clock;
+use callfield_mobile_core::transport::Network;
+use callfield_sip::dialog::Dialog;
+use callfield_sip::message::{Message, Method, Verdict, Via, parse};
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::{Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::{self, protocol::Role};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::sound::Tone;
+
+const TAG: &str = "edge";
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A phone's connection.
+pub(crate) type Line = WebSocketStream<TokioIo<Upgraded>>;
+
+/// Turns a request into a connection that carries SIP.
+pub(crate) fn upgrade(request: Request<Incoming>, lines: mpsc::UnboundedSender<Line>) -> Response<Full<Bytes>> {
+    let accept = derive_accept_key(request.headers()[header::SEC_WEBSOCKET_KEY].as_bytes());
+    tokio::spawn(async move {
+        let upgraded = TokioIo::new(hyper::upgrade::on(request).await.unwrap());
+        // The test may be over.
+        let _ = lines.send(WebSocketStream::from_raw_socket(upgraded, Role::Server, None).await);
+    });
+    Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, accept)
+        .header(header::SEC_WEBSOCKET_PROTOCOL, "sip")
+        .body(Full::default())
+        .unwrap()
+}
+
+/// Where phones call.
+pub(crate) struct Edge(mpsc::UnboundedReceiver<Line>);
+
+impl Edge {
+    pub(crate) fn new() -> (mpsc::UnboundedSender<Line>, Self) {
+        let (sender, lines) = mpsc::unbounded_channel();
+        (sender, Self(lines))
+    }
+
+    /// Whether no phone connected.
+    pub(crate) fn is_unused(&mut self) -> bool {
+        self.0.try_recv().is_err()
+    }
+
+    /// The next call of a phone that has no connection yet.
+    pub(crate) async fn called(&mut self) -> FarEnd {
+        let mut line = timeout(LIMIT, self.0.recv()).await.unwrap().unwrap();
+        let invite = next(&mut line, &Method::Invite).await;
+        send(&mut line, &invite.response(100, "Trying").build()).await;
+        let dialog = Dialog::of_callee(&invite, TAG).unwrap();
+        FarEnd { line, invite, dialog, _audio: None }
+    }
+}
+
+/// Whom the phone called; hangs up without a word when dropped.
+pub(crate) struct FarEnd {
+    line: Line,
+    pub(crate) invite: Message,
+    dialog: Dialog,
+    _audio: Option<DropGuard>,
+}
+
+impl FarEnd {
+    pub(crate) async fn ring(&mut self) {
+        let ringing = self.invite.response(180, "Ringing").to_tag(TAG).build();
+        send(&mut self.line, &ringing).await;
+    }
+
+    pub(crate) async fn refuse(&mut self, status: u16) {
+        let refusal = self.invite.response(status, "No").to_tag(TAG).build();
+        send(&mut self.line, &refusal).await;
+        self.next(&Method::Ack).await;
+    }
+
+    /// Answers and talks as `tone`, encrypted as the phone asks.
+    pub(crate) async fn answer(&mut self, tone: &Tone) {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
+        let offer = Offer::parse(&self.invite.body()).unwrap();
+        let mut negotiation = Negotiation::new(socket.local_addr().unwrap(), &mut Random::new(Seed::from_number(7)));
+        let (sdp, agreement) = negotiation.answer(&offer, &Wish::new(Security::Required)).unwrap();
+        let parts = (Network::new(), Clock::start());
+        let audio = CallAudio::new(&agreement, Seed::from_number(8), Arc::new(socket), tone.device(), parts).unwrap();
+        let stop = CancellationToken::new();
+        self._audio = Some(stop.clone().drop_guard());
+        tokio::spawn(audio.run(stop));
+        self.answer_with(sdp).await;
+    }
+
+    /// Answers with any text.
+    pub(crate) async fn answer_with(&mut self, sdp: impl Into<Bytes>) {
+        let answer = self.invite.response(200, "OK").to_tag(TAG).header("Contact", "<sip:edge@call.example>");
+        send(&mut self.line, &answer.body("application/sdp", sdp).build()).await;
+        self.next(&Method::Ack).await;
+    }
+
+    pub(crate) async fn hang_up(&mut self) {
+        let via = Via::new("WSS", "call.example", "z9hG4bKbye").unwrap();
+        let bye = self.dialog.request(Method::Bye).via(&via).build();
+        send(&mut self.line, &bye).await;
+        let answer = self.next(&Method::Bye).await;
+        assert_eq!(answer.status(), Some(200));
+    }
+
+    /// Waits until the phone hangs up.
+    pub(crate) async fn hung_up(&mut self) {
+        let bye = self.next(&Method::Bye).await;
+        assert!(self.dialog.holds(&bye));
+        send(&mut self.line, &bye.response(200, "OK").build()).await;
+    }
+
+    /// Waits until the phone takes its call back.
+    pub(crate) async fn cancelled(&mut self) {
+        let cancel = self.next(&Method::Cancel).await;
+        send(&mut self.line, &cancel.response(200, "OK").to_tag(TAG).build()).await;
+        self.refuse(487).await;
+    }
+
+    async fn next(&mut self, method: &Method) -> Message {
+        next(&mut self.line, method).await
+    }
+}
+
+/// The next message of this method; registrations before it are confirmed.
+async fn next(line: &mut Line, method: &Method) -> Message {
+    let wanted = async {
+        loop {
+            let frame = line.next().await.unwrap().unwrap().into_data();
+            let Verdict::Ok(message) = parse(frame) else { continue };
+            if message.method() == method {
+                return message;
+            }
+            if message.method() == &Method::Register {
+                send(line, &message.response(200, "OK").to_tag(TAG).header("Expires", 3_600).build()).await;
+            }
+        }
+    };
+    timeout(LIMIT, wanted).await.unwrap()
+}
+
+async fn send(line: &mut Line, message: &Message) {
+    line.send(tungstenite::Message::text(message.to_string())).await.unwrap();
+}
