@@ -8,3 +8,4 @@ pub mod first_call;
 pub mod pbx;
 pub mod phone;
 pub mod process;
+pub mod sound;

@@ -1,25 +1,21 @@
 //! From enrolment to the end of the call.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use callfield_media::{tones, wav};
 
 use super::{ANDROID, IPHONE, Narrator, Phones};
 use crate::deployment::{COMPANY_NUMBER, CONTACT_NAME, CONTACT_NUMBER, Deployment, text};
 use crate::pbx::{Dial, PbxCall, Progress};
 use crate::phone::Phone;
+use crate::sound::{self, share_of_tone};
 
 /// The tone the PBX plays and the phone must hear.
 const PBX_TONE_HZ: f64 = 440.0;
 /// The tone the phone plays and the PBX must hear.
 const PHONE_TONE_HZ: f64 = 660.0;
-const RATE_HZ: u32 = 8_000;
 /// The share of a tone in what was heard, below which it counts as not heard.
 const TONE_SHARE_MIN: f64 = 0.5;
-/// Samples of what was heard that are looked at together: 100 ms.
-const WINDOW: usize = 800;
 /// How long they talk.
 const TALK: Duration = Duration::from_secs(3);
 /// How long any single step may take.
@@ -33,7 +29,7 @@ pub(super) async fn enrol(deployment: &Deployment) -> Result<Phones> {
         ensure!(contacts.contains("Tanaka"), "a phone does not hold the contact after its first sync: {contacts}");
     }
     let tone = deployment.folder().join("phone-tone.wav");
-    write_wav(&tone, &tones::sine(PHONE_TONE_HZ, RATE_HZ, 12_000, RATE_HZ as usize * 5))?;
+    sound::write_tone(&tone, PHONE_TONE_HZ)?;
     let heard = heard_by_phone(deployment).display().to_string();
     let tone = tone.display().to_string();
     android.wait(&["--answer-after", "400", "--play", &tone, "--record", &heard]).await?;
@@ -98,9 +94,9 @@ async fn check_pushes(deployment: &Deployment, call: &str) -> Result<()> {
 }
 
 fn check_audio(deployment: &Deployment, pbx: &PbxCall) -> Result<(f64, f64)> {
-    let phone_heard = wav::read(std::fs::File::open(heard_by_phone(deployment)).context("the phone wrote no WAV")?)?;
+    let phone_heard = sound::read(&heard_by_phone(deployment)).context("what the phone heard")?;
     let pbx_heard = pbx.heard();
-    write_wav(&deployment.folder().join("pbx-heard.wav"), &pbx_heard.pcm)?;
+    sound::write(&deployment.folder().join("pbx-heard.wav"), &pbx_heard.pcm)?;
     ensure!(pbx_heard.packets > 50, "the PBX got only {} packets", pbx_heard.packets);
     let shares = (share_of_tone(&phone_heard, PBX_TONE_HZ), share_of_tone(&pbx_heard.pcm, PHONE_TONE_HZ));
     ensure!(shares.0 > TONE_SHARE_MIN, "only {:.0} % of what the phone heard is the PBX's tone", shares.0 * 100.0);
@@ -108,17 +104,6 @@ fn check_audio(deployment: &Deployment, pbx: &PbxCall) -> Result<(f64, f64)> {
     Ok(shares)
 }
 
-/// The tone's share, window by window: a packet that was late shifts the phase, and the whole would cancel itself out.
-fn share_of_tone(pcm: &[i16], hz: f64) -> f64 {
-    let windows = pcm.chunks_exact(WINDOW);
-    let count = windows.len().max(1) as f64;
-    windows.map(|window| tones::tone_share(window, RATE_HZ, hz)).sum::<f64>() / count
-}
-
 fn heard_by_phone(deployment: &Deployment) -> std::path::PathBuf {
     deployment.folder().join("phone-heard.wav")
-}
-
-fn write_wav(path: &Path, pcm: &[i16]) -> Result<()> {
-    std::fs::write(path, wav::to_bytes(pcm)?).with_context(|| format!("cannot write {}", path.display()))
 }

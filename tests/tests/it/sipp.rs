@@ -1,8 +1,5 @@
 //! Calls by sipp (Debian's sip-tester) as the PBX, over UDP and TCP: a foreign stack sees what ours cannot see itself.
 
-mod pbx;
-
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -11,8 +8,9 @@ use callfield_tests::phone::{Model, Phone};
 use serde_json::Value;
 
 use crate::counters::Counters;
+use crate::office::Office;
+use crate::pbx::{self, Caller, Transport};
 use crate::story::Story;
-use pbx::{Sipp, Transport};
 
 const PHONE: Model = Model { name: "phone", platform: "android", service: "fcm" };
 /// How long an event of the phone or a row may take.
@@ -43,11 +41,6 @@ async fn sipp_is_answered_refused_and_may_give_up() {
     story.chapter("a caller who gives up leaves no ringing phone", office.lets_the_caller_give_up()).await;
     story.chapter("everything stops by itself", office.stop()).await;
     story.end();
-}
-
-/// The deployment, and what the PBX does with it.
-struct Office {
-    deployment: Deployment,
 }
 
 impl Office {
@@ -131,43 +124,7 @@ impl Office {
         phone.stop().await
     }
 
-    async fn stop(self) -> Result<()> {
-        ensure!(self.deployment.stop().await?, "a program did not end by itself with status 0");
-        Ok(())
-    }
-
-    fn sipp(&self, scenario: &'static str, caller: &'static str) -> Sipp {
-        Sipp::new(scenario, caller, self.deployment.folder(), self.places())
-    }
-
-    /// Where the server takes SIP.
-    fn places(&self) -> [SocketAddr; 2] {
-        let ready = std::fs::read(self.deployment.folder().join("server-ready.json")).unwrap();
-        let ready: Value = serde_json::from_slice(&ready).unwrap();
-        ["sip_udp", "sip_tcp"].map(|key| ready[key].as_str().unwrap().parse().unwrap())
-    }
-
-    async fn calls(&self) -> Result<Vec<Value>> {
-        let list = self.deployment.admin().get("/v1/calls?limit=200").await?;
-        Ok(list["calls"].as_array().context("there is no list of calls")?.clone())
-    }
-
-    /// The newest call once it is over: its row is written behind the edge's back.
-    async fn newest_call(&self) -> Result<Value> {
-        let until = tokio::time::Instant::now() + LIMIT;
-        loop {
-            let newest = self.calls().await?.into_iter().next();
-            match newest {
-                Some(call) if !call["outcome"].is_null() => return Ok(call),
-                _ if tokio::time::Instant::now() > until => anyhow::bail!("no call ended; the newest is {newest:?}"),
-                _ => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    }
-
-    async fn timeline(&self, call: &Value) -> Result<Vec<Value>> {
-        let path = format!("/v1/calls/{}/timeline", call["id"].as_str().unwrap_or_default());
-        let timeline = self.deployment.admin().get(&path).await?;
-        Ok(timeline["events"].as_array().context("the timeline has no events")?.clone())
+    fn sipp(&self, scenario: &'static str, caller: &'static str) -> Caller {
+        Caller::new(scenario, caller, self.deployment.folder(), self.places())
     }
 }
