@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use super::journal::Journal;
 use super::known_calls::KnownCalls;
 use super::latency::Latencies;
-use super::outbound;
 use super::streams::{StreamEvent, Streams};
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
@@ -99,10 +98,12 @@ impl EventLoop {
     }
 
     fn answered(&mut self, answer: Input) {
-        if let Some(call) = outbound::reused_by(&answer) {
-            self.known.reuse(call);
+        let mut ended = None;
+        if let Input::OutboundRouted { call, decision } = &answer {
+            ended = self.decided(*call, decision);
         }
         self.feed(answer);
+        ended.into_iter().for_each(|ended| self.feed(ended));
     }
 
     fn stream_event(&mut self, event: StreamEvent) {

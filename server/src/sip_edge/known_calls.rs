@@ -18,6 +18,8 @@ pub(super) struct KnownCalls {
     calls: Newest<Known>,
     /// What happened to calls whose company is not known yet.
     early: Newest<Vec<TimelineEvent>>,
+    /// Calls of phones whose id is being looked up, with what waits to be written until then.
+    asked: BTreeMap<CallId, Option<(CallFacts, bool)>>,
     /// Ids that were taken a second time.
     reused: Newest<()>,
 }
@@ -31,7 +33,7 @@ impl KnownCalls {
     /// A step of a call: what is to be written now, if anything.
     pub(super) fn event(&mut self, call: CallId, event: TimelineEvent) -> Option<Entry> {
         if event.milestone == Milestone::Invited {
-            self.begin(call);
+            self.check(call);
         }
         if self.is_reused(call) {
             return None;
@@ -46,6 +48,10 @@ impl KnownCalls {
     /// What is known of a call, `last` if it is over: what is to be written now.
     pub(super) fn facts(&mut self, facts: CallFacts, last: bool) -> Vec<Entry> {
         let (call, tenant) = (facts.id, facts.tenant);
+        if let Some(waiting) = self.asked.get_mut(&call) {
+            *waiting = Some((facts, last));
+            return Vec::new();
+        }
         if self.is_reused(call) {
             return Vec::new();
         }
@@ -55,16 +61,32 @@ impl KnownCalls {
         events.chain([Entry::Facts { facts, last }]).collect()
     }
 
-    /// A call begins; true if its id is that of one that is over.
+    /// A phone begins a call. True if its id is that of a call that is over; else nothing is written until
+    /// [`Self::decided`].
     pub(super) fn begin(&mut self, call: CallId) -> bool {
+        self.check(call);
+        let is_reused = self.is_reused(call);
+        if !is_reused {
+            self.asked.insert(call, None);
+        }
+        is_reused
+    }
+
+    /// The id of a call that began was looked up; what waited, and whether it is the end.
+    pub(super) fn decided(&mut self, call: CallId, is_reused: bool) -> Option<(CallFacts, bool)> {
+        if is_reused {
+            self.reuse(call);
+        }
+        self.asked.remove(&call)?
+    }
+
+    fn check(&mut self, call: CallId) {
         if self.calls.get(call).is_some_and(|known| known.is_over) {
             self.reuse(call);
         }
-        self.is_reused(call)
     }
 
-    /// The id of a stored call was taken again: nothing more is written under it.
-    pub(super) fn reuse(&mut self, call: CallId) {
+    fn reuse(&mut self, call: CallId) {
         self.early.remove(call);
         self.reused.insert(call, ());
     }
@@ -163,9 +185,24 @@ mod tests {
         let (mut known, mut random) = (KnownCalls::default(), Random::new(Seed::from_number(3)));
         let live = facts(&mut random);
         assert!(!known.begin(live.id));
+        assert_eq!(known.decided(live.id, false), None);
         known.facts(live.clone(), false);
         assert!(known.event(live.id, step(Milestone::Invited)).is_some());
-        assert!(!known.begin(live.id));
+        assert!(!known.is_reused(live.id));
+    }
+
+    #[test]
+    fn a_call_that_ends_while_its_id_is_looked_up_is_written_then_or_never() {
+        for is_reused in [false, true] {
+            let (mut known, mut random) = (KnownCalls::default(), Random::new(Seed::from_number(6)));
+            let facts = facts(&mut random);
+            assert!(known.event(facts.id, step(Milestone::Invited)).is_none());
+            assert!(!known.begin(facts.id));
+            assert!(known.facts(facts.clone(), false).is_empty());
+            assert!(known.facts(facts.clone(), true).is_empty());
+            assert_eq!(known.decided(facts.id, is_reused), Some((facts.clone(), true)));
+            assert_eq!(known.facts(facts, true).len(), if is_reused { 0 } else { 2 });
+        }
     }
 
     #[test]
@@ -173,7 +210,8 @@ mod tests {
         let (mut known, mut random) = (KnownCalls::default(), Random::new(Seed::from_number(4)));
         let facts = facts(&mut random);
         assert!(known.event(facts.id, step(Milestone::Invited)).is_none());
-        known.reuse(facts.id);
+        assert!(!known.begin(facts.id));
+        assert_eq!(known.decided(facts.id, true), None);
         assert!(known.facts(facts.clone(), true).is_empty());
         assert!(known.event(facts.id, step(Milestone::Durable)).is_none());
     }

@@ -6,8 +6,8 @@ mod tests;
 use std::net::SocketAddr;
 
 use callfield_domain::phone_number::{Kind, is_emergency};
-use callfield_domain::{CallId, Outcome, PhoneNumber};
-use callfield_sip::switchboard::{DialPlan, Input, OutboundDecision, OutboundQuestion};
+use callfield_domain::{Outcome, PhoneNumber};
+use callfield_sip::switchboard::{DialPlan, OutboundDecision, OutboundQuestion};
 
 use crate::app::App;
 use crate::db;
@@ -27,12 +27,6 @@ const UNKNOWN: OutboundDecision = reject(503, Outcome::Failed);
 
 const fn reject(status: u16, outcome: Outcome) -> OutboundDecision {
     OutboundDecision::Reject { status, outcome }
-}
-
-/// The call that `answer` refuses because its id was taken before.
-pub(super) fn reused_by(answer: &Input) -> Option<CallId> {
-    let Input::OutboundRouted { call, decision } = answer else { return None };
-    (*decision == REUSED).then_some(*call)
 }
 
 /// The way of one call; a database that does not answer rejects it with 503.

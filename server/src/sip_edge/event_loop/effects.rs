@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, Milestone, TimelineEvent};
-use callfield_sip::switchboard::{Flow, Input, OutboundQuestion, Output, RouteQuestion, Wake};
+use callfield_sip::switchboard::{Flow, Input, OutboundDecision, OutboundQuestion, Output, RouteQuestion, Wake};
 
 use super::super::{outbound, route};
 use super::EventLoop;
@@ -78,6 +78,17 @@ impl EventLoop {
             let _ = answers.send(Input::OutboundRouted { call, decision }).await;
         });
         None
+    }
+
+    /// Has written what waited for the decision about a phone's call; answers what [`Self::persist`] does.
+    pub(super) fn decided(&mut self, call: CallId, decision: &OutboundDecision) -> Option<Input> {
+        match self.known.decided(call, *decision == outbound::REUSED)? {
+            (facts, true) => self.persist(facts),
+            (facts, false) => {
+                self.write(facts, false);
+                None
+            }
+        }
     }
 
     /// Has the last facts of a call written; at once done for a call that is refused because of its id.
