@@ -19,6 +19,7 @@ mod flow;
 mod inner;
 mod input;
 mod memory;
+mod outbound;
 mod outer;
 mod output;
 mod perform;
@@ -46,6 +47,7 @@ use bindings::Bindings;
 use call::{Call, Event};
 use inner::{Edge, InnerLegs};
 use memory::Memory;
+use outbound::Outbounds;
 use outer::OuterLeg;
 
 /// Why a [`Switchboard`] wants to be called again.
@@ -78,6 +80,7 @@ pub enum Why {
 enum Alarm {
     Call(CallId),
     Outer(CallId),
+    Outbound(CallId),
     Inner(DeviceId, CallId),
 }
 
@@ -109,6 +112,7 @@ pub struct Switchboard {
     outer_by_bye: BTreeMap<ClientId, CallId>,
     next_client: u64,
     inner: InnerLegs,
+    outbound: Outbounds,
     memory: Memory,
     agenda: Agenda<Alarm, Why>,
     transactions: Transactions,
@@ -137,6 +141,7 @@ impl Switchboard {
             outer_by_bye: BTreeMap::new(),
             next_client: 0,
             inner: InnerLegs::default(),
+            outbound: Outbounds::default(),
             agenda: Agenda::new(),
             refusals: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -154,9 +159,14 @@ impl Switchboard {
             Input::Routed { call, decision } => self.route(now, call, decision),
             Input::BranchOffered { call, device, sdp } => self.offer(now, call, device, sdp),
             Input::CallerAnswer { call, sdp } => self.join(now, call, sdp),
-            Input::Persisted { call } => self.tell(now, call, Event::Persisted),
+            Input::Persisted { call } => {
+                self.tell(now, call, Event::Persisted);
+                self.note_outbound_durable(now, call);
+            }
             Input::WakeReported(report) => self.note_report(report),
-            Input::OutboundRouted { .. } | Input::TrunkOffered { .. } | Input::DeviceAnswer { .. } => {}
+            Input::OutboundRouted { call, decision } => self.route_outbound(now, call, decision),
+            Input::TrunkOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
+            Input::DeviceAnswer { call, sdp } => self.answer_device_of(now, call, sdp),
         }
         self.drain_transactions(now);
     }
@@ -173,6 +183,7 @@ impl Switchboard {
             match alarm {
                 Alarm::Call(call) => self.wake_call(now, call),
                 Alarm::Outer(call) => self.repeat_answer(now, call),
+                Alarm::Outbound(call) => self.wake_outbound(now, call),
                 Alarm::Inner(device, call) => self.drop_inner(device, call),
             }
         }
@@ -217,7 +228,7 @@ impl Switchboard {
 
     /// How many calls live now.
     pub fn live_calls(&self) -> usize {
-        self.calls.len()
+        self.calls.len() + self.outbound.live()
     }
 
     /// How many devices are registered now.
@@ -226,6 +237,9 @@ impl Switchboard {
     }
 
     fn state_for(&self, device: DeviceIdentity, call: CallId) -> WokenCallState {
+        if let Some(state) = self.outbound.state(call, device) {
+            return state;
+        }
         match self.calls.get(&call) {
             Some(live) if live.concerns(device.tenant, device.user, device.device) => live.woken_state(device.device),
             Some(_) => WokenCallState::Unknown,

@@ -5,7 +5,7 @@ use callfield_domain::{CallId, DeviceId, Timestamp};
 
 use super::call::Event;
 use super::inner::Answer;
-use super::outer::{ALLOW, reason};
+use super::outer::{reason, with_hints};
 use super::{ConnectionId, DeviceIdentity, Flow, Output, Switchboard};
 use crate::message::{DropReason, Message, Method, Verdict, parse};
 
@@ -48,22 +48,21 @@ impl Switchboard {
         match request.method() {
             Method::Register => self.take_register(now, connection, identity, request),
             Method::Bye => self.take_device_bye(now, connection, identity.device, request),
-            Method::Ack => {}
+            Method::Ack => self.take_device_ack(now, identity.device, request),
             Method::Options => self.answer_device(connection, request, 200),
             Method::Info => {
-                let status = if self.device_dialog(identity.device, request).is_some() { 200 } else { 481 };
+                let status = if self.holds_device_dialog(identity.device, request) { 200 } else { 481 };
                 self.answer_device(connection, request, status);
             }
-            // Calls that a phone begins come later; changing a running session too.
             Method::Invite if request.to().tag().is_none() => {
-                self.count("outgoing_call");
-                self.answer_device(connection, request, 501);
+                self.take_device_invite(now, connection, identity, request);
             }
+            // Changing a running session comes later.
             Method::Invite => {
-                let status = if self.device_dialog(identity.device, request).is_some() { 488 } else { 481 };
+                let status = if self.holds_device_dialog(identity.device, request) { 488 } else { 481 };
                 self.answer_device(connection, request, status);
             }
-            Method::Cancel => self.answer_device(connection, request, 481),
+            Method::Cancel => self.take_device_cancel(now, connection, identity.device, request),
             Method::Prack
             | Method::Update
             | Method::Refer
@@ -77,6 +76,9 @@ impl Switchboard {
 
     /// A device hangs up; its BYE is answered when the row is durable.
     fn take_device_bye(&mut self, now: Timestamp, connection: ConnectionId, device: DeviceId, bye: &Message) {
+        if self.take_origin_bye(now, connection, device, bye) {
+            return;
+        }
         let Some(call) = self.device_dialog(device, bye) else { return self.answer_device(connection, bye, 481) };
         let lives = self.calls.get(&call).is_some_and(|live| live.winner() == Some(device));
         let Some(leg) = self.inner.leg(device, call) else { return };
@@ -90,7 +92,9 @@ impl Switchboard {
     }
 
     fn take_device_response(&mut self, now: Timestamp, device: DeviceId, response: &Message) {
-        let Some(call) = self.inner.owner(response.call_id(), device) else { return };
+        let Some(call) = self.inner.owner(response.call_id(), device) else {
+            return self.take_origin_response(now, device, response);
+        };
         // The answer to a CANCEL says nothing that the one to the INVITE does not say.
         if response.method() == &Method::Invite {
             self.take_answer(now, device, call, response);
@@ -138,10 +142,13 @@ impl Switchboard {
         self.inner.leg(device, call)?.dialog()?.take_in(request).ok().map(|()| call)
     }
 
+    fn holds_device_dialog(&mut self, device: DeviceId, request: &Message) -> bool {
+        self.device_dialog(device, request).is_some() || self.origin_dialog(device, request).is_some()
+    }
+
     pub(super) fn answer_device(&mut self, connection: ConnectionId, request: &Message, status: u16) {
         let start = request.response(status, reason(status)).to_tag(&self.random.token(16));
-        let start = if matches!(status, 200 | 405) { start.header("Allow", ALLOW) } else { start };
-        let response = start.build();
+        let response = with_hints(start, request, status).build();
         self.transmit(connection, &response);
     }
 

@@ -8,7 +8,7 @@ use callfield_domain::{CallId, Timestamp};
 
 use super::Why;
 use crate::dialog::Dialog;
-use crate::message::{Message, Method};
+use crate::message::{Message, Method, ResponseBuilder};
 use crate::transaction::{Flow, GIVE_UP, ServerId, T1, T2};
 
 /// The caller's leg of a call.
@@ -198,17 +198,9 @@ impl OuterLeg {
         self.answer.is_some() || matches!(self.bye, Bye::Wanted | Bye::Sent)
     }
 
-    /// Where requests to the caller go: where the INVITE came from, at the port its next hop names.
-    ///
-    /// Never to an address that sent nothing: a forged Contact must not make the edge talk to somebody else.
+    /// Where requests to the caller go.
     pub(super) fn reach(&self) -> Flow {
-        let Flow::Udp(source) = self.flow else { return self.flow };
-        let hop = self.dialog.next_hop();
-        let host = hop.host().trim_start_matches('[').trim_end_matches(']').parse();
-        if host == Ok(source.ip()) {
-            return Flow::Udp(SocketAddr::new(source.ip(), hop.port().unwrap_or(5060)));
-        }
-        self.flow
+        next_hop_of(self.flow, &self.dialog)
     }
 
     fn send_bye(&mut self) -> Option<Message> {
@@ -216,8 +208,35 @@ impl OuterLeg {
         Some(self.dialog.request(Method::Bye).build())
     }
 
-    fn with_dialog(&self, start: crate::message::ResponseBuilder) -> crate::message::ResponseBuilder {
+    fn with_dialog(&self, start: ResponseBuilder) -> ResponseBuilder {
         start.to_tag(&self.tag).copy("Record-Route").header("Contact", format!("<{}>", self.contact))
+    }
+}
+
+/// Where requests in a dialog go: where its other end is known to be, at the port its next hop names.
+///
+/// Never to another address: a forged Contact must not make the edge talk to somebody else.
+pub(super) fn next_hop_of(flow: Flow, dialog: &Dialog) -> Flow {
+    let Flow::Udp(peer) = flow else { return flow };
+    let hop = dialog.next_hop();
+    let host = hop.host().trim_start_matches('[').trim_end_matches(']').parse();
+    if host == Ok(peer.ip()) {
+        return Flow::Udp(SocketAddr::new(peer.ip(), hop.port().unwrap_or(5060)));
+    }
+    flow
+}
+
+/// The option tags the edge understands in Require.
+pub(super) const SUPPORTED: &[&str] = &[];
+
+/// A response with what helps its receiver to do better.
+pub(super) fn with_hints(start: ResponseBuilder, request: &Message, status: u16) -> ResponseBuilder {
+    match status {
+        200 | 405 => start.header("Allow", ALLOW),
+        415 => start.header("Accept", "application/sdp"),
+        420 => start.header("Unsupported", request.unsupported(SUPPORTED).collect::<Vec<_>>().join(", ")),
+        503 => start.header("Retry-After", 10),
+        _ => start,
     }
 }
 
@@ -243,6 +262,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
         180 => "Ringing",
         182 => "Queued",
         200 => "OK",
+        380 => "Alternative Service",
         400 => "Bad Request",
         403 => "Forbidden",
         404 => "Not Found",

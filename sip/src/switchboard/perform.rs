@@ -26,6 +26,7 @@ impl Switchboard {
         for call in self.inner.calls_of(device) {
             self.tell(now, call, Event::ConnectionLost(device));
         }
+        self.lose_caller_device(now, device);
     }
 
     pub(super) fn wake_call(&mut self, now: Timestamp, call: CallId) {

@@ -130,6 +130,7 @@ impl Switchboard {
             Bound::Fresh => {}
         }
         let device = identity.device;
+        self.resume_outbound(now, device, named);
         for call in self.inner.calls_of(device) {
             let missed = self.inner.leg(device, call).map(|leg| leg.unanswered());
             for bytes in missed.unwrap_or_default() {

@@ -2,6 +2,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a story looks only at what it is about")]
 
 mod calls;
+mod outbound;
 mod refusals;
 mod registration;
 
@@ -25,6 +26,8 @@ struct Story {
     /// Whether the shell answers questions by itself.
     answers: bool,
     late_rows: bool,
+    /// What the shell decides about calls of phones.
+    outbound: OutboundDecision,
 }
 
 struct Device {
@@ -58,7 +61,8 @@ impl Story {
         });
         let edge = Switchboard::new(Settings::new("phones.test", "192.0.2.1:5060"), random.seed(), at(0));
         let (trunk, flows, shell) = (Vec::new(), Vec::new(), Vec::new());
-        Self { now: at(0), edge, phones, trunk, flows, shell, answers: true, late_rows: false }
+        let outbound = OutboundDecision::Dial(outbound::plan());
+        Self { now: at(0), edge, phones, trunk, flows, shell, answers: true, late_rows: false, outbound }
     }
 
     /// Both phones are registered.
@@ -138,6 +142,13 @@ impl Story {
                 Input::BranchOffered { call: *call, device: *device, sdp: Some("v=offer".into()) }
             }
             Output::AnswerWanted { call, .. } => Input::CallerAnswer { call: *call, sdp: Some("v=answer".into()) },
+            Output::OutboundRouteWanted(question) => {
+                Input::OutboundRouted { call: question.call, decision: self.outbound.clone() }
+            }
+            Output::TrunkOfferWanted { call, .. } => Input::TrunkOffered { call: *call, sdp: Some("v=trunk".into()) },
+            Output::DeviceAnswerWanted { call, .. } => {
+                Input::DeviceAnswer { call: *call, sdp: Some("v=device".into()) }
+            }
             Output::Persist(facts) if !self.late_rows => Input::Persisted { call: facts.id },
             _ => return None,
         })

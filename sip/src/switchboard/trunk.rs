@@ -5,13 +5,10 @@ use callfield_domain::{CallId, Timestamp};
 
 use super::call::{Call, Event};
 use super::caller::parties_of;
-use super::outer::{ALLOW, OuterLeg, name_of, reason};
+use super::outer::{OuterLeg, SUPPORTED, name_of, reason, with_hints};
 use super::{Alarm, ConnectionId, Flow, Output, Peer, RouteQuestion, Switchboard};
 use crate::message::{DropReason, Frame, Message, Method, Verdict, parse};
 use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, Output as Layered, ServerId, Transport};
-
-/// The option tags the edge understands in Require.
-const SUPPORTED: &[&str] = &[];
 
 impl Switchboard {
     /// Takes in a datagram, or a stretch of a stream.
@@ -75,11 +72,17 @@ impl Switchboard {
                 Layered::Request { id, flow, request } => self.take_request(now, id, flow, &request),
                 Layered::Ack { request, .. } => self.take_ack(now, &request),
                 Layered::Cancelled { id, .. } => self.take_cancel(now, id),
-                Layered::Response { id, response, .. } if response.status().is_some_and(|status| status >= 200) => {
-                    self.finish_bye(id);
+                Layered::Response { id, response, .. } => {
+                    let is_final = response.status().is_some_and(|status| status >= 200);
+                    if !self.take_far_response(now, id, &response) && is_final {
+                        self.finish_bye(id);
+                    }
                 }
-                Layered::Response { .. } => {}
-                Layered::ClientEnded { id, .. } => self.finish_bye(id),
+                Layered::ClientEnded { id, ended } => {
+                    if !self.end_far_request(now, id, ended) {
+                        self.finish_bye(id);
+                    }
+                }
                 Layered::ServerEnded { id, ended } => self.end_server(now, id, ended),
             }
         }
@@ -90,7 +93,7 @@ impl Switchboard {
             Method::Invite if request.to().tag().is_none() => self.take_invite(now, id, flow, request),
             Method::Invite => self.take_change(now, id, request),
             Method::Bye => self.take_bye(now, id, request),
-            Method::Info if self.dialog_of(request).is_none() => self.respond(now, id, request, 481),
+            Method::Info if !self.holds_dialog_of(request) => self.respond(now, id, request, 481),
             Method::Options | Method::Info => self.respond(now, id, request, 200),
             // Desk phones will register here with digest.
             Method::Register => {
@@ -140,7 +143,7 @@ impl Switchboard {
             420
         } else if !invite.body().is_empty() && !invite.has_content_type("application/sdp") {
             415
-        } else if self.calls.len() >= self.settings.max_calls {
+        } else if self.live_calls() >= self.settings.max_calls {
             503
         } else {
             return None;
@@ -156,6 +159,9 @@ impl Switchboard {
 
     /// A session that runs is not changed, except that a refresh of the same offer gets the same answer.
     fn take_change(&mut self, now: Timestamp, id: ServerId, invite: &Message) {
+        if self.far_dialog(invite).is_some() {
+            return self.respond(now, id, invite, 488);
+        }
         let Some(call) = self.dialog_of(invite) else { return self.respond(now, id, invite, 481) };
         let Some(leg) = self.outer.get_mut(&call) else { return };
         match leg.accept_again(now, id, invite) {
@@ -166,6 +172,9 @@ impl Switchboard {
     }
 
     fn take_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) {
+        if self.take_far_bye(now, id, bye) {
+            return;
+        }
         let Some(call) = self.dialog_of(bye) else { return self.respond(now, id, bye, 481) };
         let Some(leg) = self.outer.get_mut(&call) else { return };
         leg.note_hang_up();
@@ -229,8 +238,7 @@ impl Switchboard {
 
     pub(super) fn send_bye(&mut self, now: Timestamp, call: CallId, request: Message) {
         let Some(flow) = self.outer.get(&call).map(OuterLeg::reach) else { return };
-        self.next_client += 1;
-        let id = ClientId(self.next_client);
+        let id = self.new_client();
         self.outer_by_bye.insert(id, call);
         self.transactions.handle(now, Layer::Request { id, flow, request });
     }
@@ -253,16 +261,14 @@ impl Switchboard {
         self.outer.get_mut(&call)?.dialog().take_in(request).ok().map(|()| call)
     }
 
-    fn respond(&mut self, now: Timestamp, id: ServerId, request: &Message, status: u16) {
+    fn holds_dialog_of(&mut self, request: &Message) -> bool {
+        self.dialog_of(request).is_some() || self.far_dialog(request).is_some()
+    }
+
+    pub(super) fn respond(&mut self, now: Timestamp, id: ServerId, request: &Message, status: u16) {
         let start = request.response(status, reason(status)).to_tag(&self.random.token(16));
-        let start = match status {
-            200 | 405 => start.header("Allow", ALLOW),
-            415 => start.header("Accept", "application/sdp"),
-            420 => start.header("Unsupported", request.unsupported(SUPPORTED).collect::<Vec<_>>().join(", ")),
-            503 => start.header("Retry-After", 10),
-            _ => start,
-        };
-        self.transactions.handle(now, Layer::Respond { id, response: start.build() });
+        let response = with_hints(start, request, status).build();
+        self.transactions.handle(now, Layer::Respond { id, response });
     }
 
     fn contact_for(&self, flow: Hop) -> String {

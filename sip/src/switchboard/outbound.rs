@@ -1,0 +1,134 @@
+//! Outbound calls: a device calls somebody over a trunk.
+//!
+//! Each has an *origin*, the leg of the device, and a *far* leg, an INVITE of the edge's own. As with inbound calls, messages
+//! become events of a [`call::Call`], which alone decides, and its actions become messages: `from_device` and `from_far` read
+//! what comes, `perform` does what a call wants.
+
+mod call;
+mod far;
+mod from_device;
+mod from_far;
+mod origin;
+mod perform;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use callfield_domain::{CallId, DeviceId, Timestamp};
+
+use super::{Alarm, DeviceIdentity, Switchboard, Why, WokenCallState};
+use crate::transaction::ClientId;
+use call::{Call, Event};
+use far::Far;
+use origin::Origin;
+
+/// A device's call, with both of its legs. It outlives its end until both sides have heard of it.
+struct Outbound {
+    call: Call,
+    origin: Origin,
+    far: Option<Far>,
+    /// The SDP answer for the device.
+    answer: Option<Bytes>,
+}
+
+/// What a request to the far end was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Invite,
+    Bye,
+    /// Of a branch of a fork that is not wanted: nobody waits for its end.
+    StrayBye,
+}
+
+/// The outbound calls of one node.
+#[derive(Default)]
+pub(super) struct Outbounds {
+    calls: BTreeMap<CallId, Outbound>,
+    /// How many are not over.
+    live: usize,
+    /// By the Call-ID that the device chose.
+    by_origin: BTreeMap<(DeviceId, String), CallId>,
+    /// By the Call-ID that the edge chose.
+    by_far: BTreeMap<String, CallId>,
+    by_client: BTreeMap<ClientId, (CallId, Asked)>,
+}
+
+impl Outbounds {
+    /// How many are not over.
+    pub(super) const fn live(&self) -> usize {
+        self.live
+    }
+
+    pub(super) fn contains(&self, call: CallId) -> bool {
+        self.calls.contains_key(&call)
+    }
+
+    /// How a call stands for a device that names it; `None` if it is no outbound call.
+    pub(super) fn state(&self, call: CallId, device: DeviceIdentity) -> Option<WokenCallState> {
+        self.calls.get(&call).map(|outbound| outbound.call.woken_state(device))
+    }
+
+    /// The calls that a device began.
+    fn of_device(&self, device: DeviceId) -> Vec<CallId> {
+        let begin = (device, String::new());
+        let own = self.by_origin.range(begin..).take_while(|((of, _), _)| *of == device);
+        own.map(|(_, call)| *call).collect()
+    }
+}
+
+impl Switchboard {
+    /// Tells the calls that a device began that it is not registered any more.
+    pub(super) fn lose_caller_device(&mut self, now: Timestamp, device: DeviceId) {
+        for call in self.outbound.of_device(device) {
+            self.tell_outbound(now, call, Event::ConnectionLost);
+        }
+    }
+
+    /// A device has a new connection: sends what it has missed, and ends the calls it does not know any more.
+    pub(super) fn resume_outbound(&mut self, now: Timestamp, device: DeviceId, named: &[CallId]) {
+        for call in self.outbound.of_device(device) {
+            let missed = self.outbound.calls.get(&call).map(|outbound| outbound.origin.unconfirmed());
+            for bytes in missed.unwrap_or_default() {
+                self.transmit_to(device, Some(bytes));
+            }
+            self.tell_outbound(now, call, Event::Registered { is_known: named.contains(&call) });
+        }
+    }
+
+    /// The row of a call is on disk.
+    pub(super) fn note_outbound_durable(&mut self, now: Timestamp, call: CallId) {
+        self.tell_outbound(now, call, Event::Persisted);
+    }
+
+    /// Tells a call what happened, and does what it wants.
+    fn tell_outbound(&mut self, now: Timestamp, call: CallId, event: Event) {
+        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
+        outbound.call.handle(now, event);
+        self.act_on_outbound(now, call);
+    }
+
+    pub(super) fn wake_outbound(&mut self, now: Timestamp, call: CallId) {
+        if let Some(outbound) = self.outbound.calls.get_mut(&call) {
+            outbound.call.handle_timeout(now);
+        }
+        self.act_on_outbound(now, call);
+    }
+
+    /// Lets a call go when it is over and both ends have heard of it; else sets its next deadline.
+    fn settle_outbound(&mut self, now: Timestamp, call: CallId) {
+        let Some(outbound) = self.outbound.calls.get(&call) else { return };
+        let is_done = outbound.origin.is_done(now) && outbound.far.as_ref().is_none_or(Far::is_done);
+        if !(outbound.call.is_gone() && is_done) {
+            let device = outbound.call.device().device;
+            let closing = outbound.origin.gone_at().filter(|at| *at > now).map(|at| (at, Why::Closing(call, device)));
+            let deadline = outbound.call.poll_timeout().into_iter().chain(closing).min();
+            return self.agenda.set(Alarm::Outbound(call), deadline);
+        }
+        self.agenda.set(Alarm::Outbound(call), None);
+        let Some(gone) = self.outbound.calls.remove(&call) else { return };
+        self.outbound.by_origin.remove(&(gone.call.device().device, gone.origin.call_id().to_owned()));
+        if let Some(far) = gone.far {
+            self.outbound.by_far.remove(far.call_id());
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What happens to an outbound call, and what it wants done.
+
+use callfield_domain::{CallFacts, TimelineEvent};
+
+use crate::switchboard::OutboundDecision;
+use crate::switchboard::call::Farewell;
+
+/// Something that happened to an outbound call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::switchboard) enum Event {
+    /// The shell decided.
+    Routed(OutboundDecision),
+    /// The offer for the trunk is made, or cannot be.
+    Offered { is_there: bool },
+    /// The far end rings.
+    Rings,
+    /// The far end answered.
+    Answered,
+    /// The far end refused, or could not be reached: a SIP status.
+    Refused(u16),
+    /// The answer for the device is made, or the two ends have no codec in common.
+    Joined { is_there: bool },
+    /// The device takes its INVITE back.
+    Cancelled,
+    /// The device hung up.
+    DeviceHungUp,
+    /// The far end hung up.
+    FarHungUp,
+    /// The device's connection is gone.
+    ConnectionLost,
+    /// The device is registered again; it does not know the call any more if its app was killed.
+    Registered { is_known: bool },
+    /// The row is on disk.
+    Persisted,
+}
+
+/// What is to be done for an outbound call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::switchboard) enum Action {
+    /// Ask for the offer for the trunk.
+    AskOffer,
+    /// Send the INVITE.
+    Invite,
+    /// Tell the device that the far end rings.
+    Ring,
+    /// Ask for the answer for the device.
+    AskAnswer,
+    /// Answer the device.
+    Accept,
+    /// Take the INVITE back.
+    Cancel,
+    /// End the dialog with the far end.
+    HangUpFar,
+    /// End the dialog with the device.
+    HangUpDevice,
+    /// Tell the shell that no media flows any more.
+    EndMedia,
+    /// Write the row.
+    Persist(CallFacts),
+    /// Show where the call stands.
+    Changed(CallFacts),
+    /// Put an entry on the timeline.
+    Timeline(TimelineEvent),
+    /// Answer what either end still waits for; the call is then gone.
+    Finish(Farewell),
+}

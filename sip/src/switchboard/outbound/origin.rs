@@ -1,0 +1,123 @@
+//! The leg of the device that calls: a dialog over whatever connection the device has.
+//!
+//! As with the legs of devices that are rung, nothing is repeated on a timer: what the device has not confirmed goes out
+//! again on its next connection.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use callfield_domain::{Random, Timestamp};
+
+use crate::dialog::Dialog;
+use crate::message::{Message, Method};
+use crate::switchboard::inner::Edge;
+use crate::switchboard::outer::{ALLOW, reason};
+
+/// 64·T1: how long a device may take to confirm the end.
+const PATIENCE: Duration = Duration::from_secs(32);
+
+/// The leg of the device that calls.
+#[derive(Debug)]
+pub(super) struct Origin {
+    invite: Message,
+    tag: String,
+    dialog: Dialog,
+    /// The last answer to the INVITE.
+    answer: Option<Message>,
+    is_confirmed: bool,
+    bye: Option<Bytes>,
+    /// The device's BYE, to be answered when the row is durable.
+    pub(super) bye_received: Option<Message>,
+    gone_at: Option<Timestamp>,
+}
+
+impl Origin {
+    /// The leg that an INVITE begins; `None` if it has no Contact.
+    pub(super) fn new(invite: &Message, tag: String) -> Option<Self> {
+        let dialog = Dialog::of_callee(invite, &tag)?;
+        let (invite, answer) = (invite.detached(), None);
+        Some(Self { invite, tag, dialog, answer, is_confirmed: false, bye: None, bye_received: None, gone_at: None })
+    }
+
+    /// The device's SDP offer.
+    pub(super) fn sdp(&self) -> Bytes {
+        self.invite.body()
+    }
+
+    /// The Call-ID that the device chose.
+    pub(super) fn call_id(&self) -> &str {
+        self.invite.call_id()
+    }
+
+    /// Whether a request names the transaction of the INVITE: the INVITE again, its CANCEL, or the ACK of a refusal.
+    pub(super) fn is_same_transaction(&self, request: &Message) -> bool {
+        let branch = |message: &Message| message.top_via().and_then(|via| via.branch().map(str::to_owned));
+        request.cseq().number == self.invite.cseq().number && branch(request) == branch(&self.invite)
+    }
+
+    pub(super) const fn dialog(&mut self) -> &mut Dialog {
+        &mut self.dialog
+    }
+
+    /// Answers the INVITE; `None` after a final answer.
+    pub(super) fn respond(&mut self, now: Timestamp, edge: &Edge, status: u16, sdp: Option<Bytes>) -> Option<Bytes> {
+        if self.answer.as_ref().and_then(Message::status).is_some_and(|status| status >= 200) {
+            return None;
+        }
+        let start = self.invite.response(status, reason(status));
+        let start = if status == 100 { start } else { start.to_tag(&self.tag).copy("Record-Route") };
+        let contact = format!("<sip:edge@{};transport=ws>", edge.domain);
+        let start = if status < 300 { start.header("Contact", contact).header("Allow", ALLOW) } else { start };
+        let start = if let Some(sdp) = sdp { start.body("application/sdp", sdp) } else { start };
+        if status >= 300 {
+            self.gone_at = Some(now + PATIENCE);
+        }
+        self.answer = Some(start.build());
+        self.last_answer()
+    }
+
+    /// The last answer to the INVITE.
+    pub(super) fn last_answer(&self) -> Option<Bytes> {
+        self.answer.as_ref().map(|answer| answer.as_bytes().clone())
+    }
+
+    /// Takes in the ACK of the final answer, or anything else that proves that it arrived.
+    pub(super) const fn confirm(&mut self) {
+        self.is_confirmed = true;
+    }
+
+    /// The BYE of this end; `None` if the device hung up itself.
+    pub(super) fn bye(&mut self, now: Timestamp, edge: &Edge, random: &mut Random) -> Option<Bytes> {
+        if self.bye.is_some() || self.bye_received.is_some() {
+            return None;
+        }
+        let bye = self.dialog.request(Method::Bye).header("Via", edge.via(random)).build();
+        self.gone_at = Some(now + PATIENCE);
+        self.bye = Some(bye.as_bytes().clone());
+        self.bye.clone()
+    }
+
+    /// Notes that the BYE of this end was answered.
+    pub(super) const fn note_bye_done(&mut self, now: Timestamp) {
+        self.is_confirmed = true;
+        self.gone_at = Some(now);
+    }
+
+    /// What the device has not confirmed, in the order it must come.
+    pub(super) fn unconfirmed(&self) -> Vec<Bytes> {
+        let answer = self.last_answer().filter(|_| !self.is_confirmed);
+        answer.into_iter().chain(self.bye.clone()).collect()
+    }
+
+    /// When the device need not be waited for any longer.
+    pub(super) const fn gone_at(&self) -> Option<Timestamp> {
+        self.gone_at
+    }
+
+    /// Whether the device has heard of the end, or never will.
+    pub(super) fn is_done(&self, now: Timestamp) -> bool {
+        let is_refused = self.answer.as_ref().and_then(Message::status).is_some_and(|status| status >= 300);
+        let is_owed = self.bye.is_some() || is_refused && !self.is_confirmed;
+        self.bye_received.is_none() && (!is_owed || self.gone_at.is_some_and(|at| at <= now))
+    }
+}
