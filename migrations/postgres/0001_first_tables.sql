@@ -64,23 +64,29 @@ CREATE TABLE devices (
 CREATE INDEX devices_by_hash ON devices (token_hash);
 CREATE INDEX devices_by_user ON devices (tenant_id, user_id);
 
+-- Company numbers. The calls of user_id show this one; one without is shown by everybody who has none.
 CREATE TABLE numbers (
     tenant_id   UUID   NOT NULL REFERENCES tenants (id),
     id          UUID   NOT NULL,
     e164        TEXT   NOT NULL,
     route       TEXT   NOT NULL,
+    user_id     UUID,
     created_at  BIGINT NOT NULL,
-    PRIMARY KEY (tenant_id, id)
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 );
 CREATE UNIQUE INDEX numbers_by_tenant_e164 ON numbers (tenant_id, e164);
 CREATE INDEX numbers_by_e164 ON numbers (e164);
 
+-- How calls come in and go out; calls go out to an IP address and a UDP port, if to anywhere.
 CREATE TABLE trunks (
-    tenant_id   UUID   NOT NULL REFERENCES tenants (id),
-    id          UUID   NOT NULL,
-    name        TEXT   NOT NULL,
-    kind        TEXT   NOT NULL,
-    created_at  BIGINT NOT NULL,
+    tenant_id      UUID   NOT NULL REFERENCES tenants (id),
+    id             UUID   NOT NULL,
+    name           TEXT   NOT NULL,
+    kind           TEXT   NOT NULL,
+    outgoing_host  TEXT,
+    outgoing_port  BIGINT,
+    created_at     BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
 

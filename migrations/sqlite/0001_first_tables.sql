@@ -64,23 +64,29 @@ CREATE TABLE devices (
 CREATE INDEX devices_by_hash ON devices (token_hash);
 CREATE INDEX devices_by_user ON devices (tenant_id, user_id);
 
+-- Company numbers. The calls of user_id show this one; one without is shown by everybody who has none.
 CREATE TABLE numbers (
     tenant_id   BLOB    NOT NULL REFERENCES tenants (id),
     id          BLOB    NOT NULL,
     e164        TEXT    NOT NULL,
     route       TEXT    NOT NULL,
+    user_id     BLOB,
     created_at  INTEGER NOT NULL,
-    PRIMARY KEY (tenant_id, id)
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 ) STRICT;
 CREATE UNIQUE INDEX numbers_by_tenant_e164 ON numbers (tenant_id, e164);
 CREATE INDEX numbers_by_e164 ON numbers (e164);
 
+-- How calls come in and go out; calls go out to an IP address and a UDP port, if to anywhere.
 CREATE TABLE trunks (
-    tenant_id   BLOB    NOT NULL REFERENCES tenants (id),
-    id          BLOB    NOT NULL,
-    name        TEXT    NOT NULL,
-    kind        TEXT    NOT NULL,
-    created_at  INTEGER NOT NULL,
+    tenant_id      BLOB    NOT NULL REFERENCES tenants (id),
+    id             BLOB    NOT NULL,
+    name           TEXT    NOT NULL,
+    kind           TEXT    NOT NULL,
+    outgoing_host  TEXT,
+    outgoing_port  INTEGER,
+    created_at     INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) STRICT;
 

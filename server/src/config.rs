@@ -3,6 +3,7 @@
 //! `config.default.toml` holds every default; a file and then the environment (`CALLFIELD_SECTION__KEY`) override it.
 
 mod listen;
+mod prefix;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use figment::providers::{Env, Format as _, Toml};
 use serde::Deserialize;
 
 pub use listen::{DatabaseUrl, Listen};
+pub use prefix::Prefix;
 
 /// The commented defaults, as `callfield config` prints them.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -28,6 +30,8 @@ pub struct Config {
     pub database: Database,
     /// The SIP edge.
     pub sip: Sip,
+    /// What may be called.
+    pub telephony: Telephony,
     /// The media relay.
     pub media: Media,
     /// The push services; each is off unless configured.
@@ -111,6 +115,14 @@ pub struct Sip {
     pub public_address: String,
     /// How long a call rings before it counts as not answered.
     pub ring_ms: u64,
+}
+
+/// The section `[telephony]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telephony {
+    /// Numbers that begin like one of these are not called.
+    pub blocked_destinations: Vec<Prefix>,
 }
 
 /// The section `[media]`.

@@ -1,10 +1,14 @@
 //! Sockets and tasks around the pure media relay: one relay a call, one socket a leg.
 //!
-//! A call has one socket towards the caller and one towards the devices. Each device that is rung gets an offer of its own
-//! with a key of its own; the relay believes only packets made with the key of the device that answered.
+//! A call has one socket towards the outside (the trunk) and one towards the devices, whoever began it. Each device that is
+//! rung gets an offer of its own with a key of its own; the relay believes only packets made with the key of the device
+//! that answered. A device that calls offers itself, with a key.
 
+mod outbound;
 mod ports;
 mod pump;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket};
@@ -34,10 +38,11 @@ pub struct MediaRelays {
 /// The media of one call.
 struct CallMedia {
     relay: Arc<Mutex<Relay>>,
-    towards_caller: Arc<UdpSocket>,
+    towards_outside: Arc<UdpSocket>,
     towards_devices: Arc<UdpSocket>,
-    caller_offer: Option<Offer>,
-    caller_leg: Option<Negotiation>,
+    /// What the end that began the call offered; `None` if it wants to be offered to.
+    first_offer: Option<Offer>,
+    outside_leg: Option<Negotiation>,
     device_legs: BTreeMap<DeviceId, Negotiation>,
     stop: CancellationToken,
 }
@@ -59,11 +64,14 @@ impl MediaRelays {
     /// The SDP offer for a device; `None` if the caller's offer cannot be used or no port is free.
     pub fn offer_device(&mut self, call: CallId, device: DeviceId, caller_sdp: Option<&[u8]>) -> Option<Bytes> {
         if !self.calls.contains_key(&call) {
-            let media = self.open(call, caller_sdp)?;
-            self.calls.insert(call, media);
+            let caller_offer = match caller_sdp {
+                Some(sdp) => Some(Offer::parse(sdp).inspect_err(|error| refused(call, error)).ok()?),
+                None => None,
+            };
+            self.open(call, caller_offer)?;
         }
         let media = self.calls.get_mut(&call)?;
-        let wish = match &media.caller_offer {
+        let wish = match &media.first_offer {
             Some(offer) => Wish::like(offer, Security::Required),
             None => Wish::new(Security::Required),
         };
@@ -81,10 +89,10 @@ impl MediaRelays {
         let agreed = leg.receive_answer(device_sdp).inspect_err(|error| refused(call, error)).ok()?;
         media.connect(&self.clock, Side::B, &agreed)?;
         media.device_legs = BTreeMap::from([(device, leg)]);
-        let local = named(self.address, &media.towards_caller)?;
+        let local = named(self.address, &media.towards_outside)?;
         let mut caller_leg = Negotiation::new(local, &mut self.random);
         let wish = Wish::new(Security::Optional).codecs(&agreed.codecs());
-        let sdp = match &media.caller_offer {
+        let sdp = match &media.first_offer {
             Some(offer) => {
                 let (sdp, agreed) = caller_leg.answer(offer, &wish).inspect_err(|error| refused(call, error)).ok()?;
                 media.connect(&self.clock, Side::A, &agreed)?;
@@ -92,14 +100,14 @@ impl MediaRelays {
             }
             None => caller_leg.offer(&wish),
         };
-        media.caller_leg = Some(caller_leg);
+        media.outside_leg = Some(caller_leg);
         Some(Bytes::from(sdp))
     }
 
     /// The answer of a caller that was offered to came with its ACK.
     pub fn caller_accepted(&mut self, call: CallId, sdp: &[u8]) {
         let Some(media) = self.calls.get_mut(&call) else { return };
-        let Some(leg) = &mut media.caller_leg else { return };
+        let Some(leg) = &mut media.outside_leg else { return };
         match leg.receive_answer(sdp) {
             Ok(agreed) => drop(media.connect(&self.clock, Side::A, &agreed)),
             Err(error) => refused(call, &error),
@@ -110,33 +118,32 @@ impl MediaRelays {
     pub fn end(&mut self, call: CallId) {
         let Some(media) = self.calls.remove(&call) else { return };
         let relay = media.relay.lock().unwrap_or_else(PoisonError::into_inner);
-        for (side, label) in [(Side::A, "caller"), (Side::B, "device")] {
+        for (side, label) in [(Side::A, "outside"), (Side::B, "device")] {
             let statistics = relay.statistics(side);
             tracing::debug!(%call, side = label, ?statistics, "media ended");
         }
     }
 
-    fn open(&mut self, call: CallId, caller_sdp: Option<&[u8]>) -> Option<CallMedia> {
-        let caller_offer = match caller_sdp {
-            Some(sdp) => Some(Offer::parse(sdp).inspect_err(|error| refused(call, error)).ok()?),
-            None => None,
-        };
-        let pair = self.ports.bind().and_then(|caller| Ok((caller, self.ports.bind()?)));
-        let Ok((towards_caller, towards_devices)) = pair else {
+    /// Binds the sockets of a call and starts its relay, with neither side connected.
+    fn open(&mut self, call: CallId, first_offer: Option<Offer>) -> Option<()> {
+        let pair = self.ports.bind().and_then(|outside| Ok((outside, self.ports.bind()?)));
+        let Ok((towards_outside, towards_devices)) = pair else {
             tracing::error!(%call, "no port of media.port_min to media.port_max is free");
             return None;
         };
         let relay = Arc::new(Mutex::new(Relay::new(Settings::default(), self.random.seed())));
-        let (towards_caller, towards_devices) = (Arc::new(towards_caller), Arc::new(towards_devices));
+        let (towards_outside, towards_devices) = (Arc::new(towards_outside), Arc::new(towards_devices));
         let stop = CancellationToken::new();
         tokio::spawn(pump::run(
             relay.clone(),
-            pump::Sockets { a: towards_caller.clone(), b: towards_devices.clone() },
+            pump::Sockets { a: towards_outside.clone(), b: towards_devices.clone() },
             self.clock.clone(),
             stop.clone(),
         ));
-        let device_legs = BTreeMap::new();
-        Some(CallMedia { relay, towards_caller, towards_devices, caller_offer, caller_leg: None, device_legs, stop })
+        let (outside_leg, device_legs) = (None, BTreeMap::new());
+        let media = CallMedia { relay, towards_outside, towards_devices, first_offer, outside_leg, device_legs, stop };
+        self.calls.insert(call, media);
+        Some(())
     }
 }
 

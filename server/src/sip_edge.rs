@@ -5,7 +5,9 @@
 
 mod event_loop;
 mod journal;
+mod known_calls;
 mod latency;
+mod outbound;
 mod route;
 mod sockets;
 mod streams;
@@ -13,7 +15,6 @@ pub mod websocket;
 
 pub use sockets::{BindError, Sockets};
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ use crate::app::edge_port::EdgeCommand;
 use crate::media_relay::MediaRelays;
 use event_loop::{EventLoop, Inboxes};
 use journal::Journal;
+use known_calls::KnownCalls;
 use latency::Latencies;
 use streams::Streams;
 
@@ -52,8 +54,7 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
         journal,
         answers,
         latencies: Latencies::default(),
-        tenants: BTreeMap::new(),
-        early: BTreeMap::new(),
+        known: KnownCalls::default(),
         app,
     };
     let inboxes = Inboxes { commands, answers: answers_inbox, streams: streams_inbox };

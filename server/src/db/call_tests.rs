@@ -21,6 +21,45 @@ db_test! {
         assert_eq!(rows.calls(CallPage { limit: 10, before: None }).await.unwrap().len(), 1);
     }
 
+    async fn a_call_that_is_over_is_never_written_over(db: Db) {
+        let mut house = House::new(&db).await;
+        let mut over = house.call(1_000);
+        over.state = CallState::Ended;
+        over.outcome = Some(Outcome::Completed);
+        over.ended_at = Some(Timestamp::from_millis(9_000));
+        house.put(&over).await;
+        let again = CallFacts { direction: Direction::Outbound, outcome: Some(Outcome::Failed), ..over.clone() };
+        let later = CallFacts { ended_at: Some(Timestamp::from_millis(10_000)), ..over.clone() };
+        for other in [again, later] {
+            house.put(&other).await;
+            let stored = house.read().await.call(over.id).await.unwrap().unwrap();
+            assert_eq!(stored.facts, over);
+        }
+    }
+
+    async fn a_live_call_does_not_become_another_one_with_its_id(db: Db) {
+        let mut house = House::new(&db).await;
+        let live = house.call(1_000);
+        house.put(&live).await;
+        let outbound = CallFacts { direction: Direction::Outbound, to: "+81398765432".to_owned(), ..live.clone() };
+        let second = CallFacts { started_at: Timestamp::from_millis(2_000), ..live.clone() };
+        for other in [outbound, second] {
+            house.put(&CallFacts { state: CallState::Ended, ..other }).await;
+            assert_eq!(house.read().await.call(live.id).await.unwrap().unwrap().facts, live);
+        }
+    }
+
+    async fn one_id_in_two_companies_is_two_calls(db: Db) {
+        let mut house = House::new(&db).await;
+        let other = House::numbered(&db, 2).await;
+        let ours = house.call(1_000);
+        let theirs = CallFacts { tenant: other.tenant, direction: Direction::Outbound, ..ours.clone() };
+        house.put(&ours).await;
+        other.put(&theirs).await;
+        assert_eq!(house.read().await.call(ours.id).await.unwrap().unwrap().facts, ours);
+        assert_eq!(other.read().await.call(ours.id).await.unwrap().unwrap().facts, theirs);
+    }
+
     async fn pages_of_calls_join_without_a_gap(db: Db) {
         let mut house = House::new(&db).await;
         let mut newest_first = Vec::new();

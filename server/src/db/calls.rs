@@ -42,12 +42,15 @@ struct Row {
 }
 
 statements! {
+    /// A call that is over stays as it is, and a call never becomes another one: phones choose the ids of their calls.
     UPSERT = "INSERT INTO calls (tenant_id, id, direction, caller, callee, user_id, device_id, state, outcome,
             started_at, answered_at, ended_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         ON CONFLICT (tenant_id, id) DO UPDATE SET user_id = excluded.user_id, device_id = excluded.device_id,
             state = excluded.state, outcome = excluded.outcome, answered_at = excluded.answered_at,
-            ended_at = excluded.ended_at";
+            ended_at = excluded.ended_at
+        WHERE calls.ended_at IS NULL AND calls.direction = excluded.direction
+            AND calls.started_at = excluded.started_at";
     ONE = "SELECT id, direction, caller, callee, user_id, device_id, state, outcome, started_at, answered_at,
             ended_at, record_made_at
         FROM calls WHERE tenant_id = $1 AND id = $2";
@@ -71,7 +74,8 @@ statements! {
 }
 
 impl Scoped {
-    /// Stores what is known of a call: its first facts or newer ones.
+    /// Stores what is known of a call: its first facts or newer ones. What another call with the same id knows, or
+    /// what comes after the end, changes nothing.
     pub async fn put_call(&mut self, facts: &CallFacts) -> Result<()> {
         let tenant = self.tenant.uuid();
         on!(self.tx, connection => sqlx::query(UPSERT)

@@ -1,6 +1,6 @@
 //! Company phone numbers and where their calls go.
 
-use callfield_domain::{NumberId, TenantId, Timestamp, TrunkId};
+use callfield_domain::{NumberId, TenantId, Timestamp, TrunkId, UserId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -15,6 +15,8 @@ pub struct Number {
     pub e164: String,
     /// Where its calls go: `record_owner`.
     pub route: String,
+    /// Whose outgoing calls show it; `None`: those of everybody who has none of their own.
+    pub user: Option<UserId>,
     /// When it was added.
     pub created_at: Timestamp,
 }
@@ -41,7 +43,10 @@ struct InboundRow {
 }
 
 statements! {
-    INSERT = "INSERT INTO numbers (tenant_id, id, e164, route, created_at) VALUES ($1, $2, $3, $4, $5)";
+    INSERT = "INSERT INTO numbers (tenant_id, id, e164, route, user_id, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    SHOWN_BY = "SELECT e164 FROM numbers WHERE tenant_id = $1 AND (user_id IS NULL OR user_id = $2)
+        ORDER BY CASE WHEN user_id = $2 THEN 0 ELSE 1 END, created_at, id LIMIT 1";
     /// Two companies may share a PBX: the number says which of them is called.
     INBOUND = "SELECT numbers.tenant_id AS tenant_id, trunk_addresses.trunk_id AS trunk_id, numbers.id AS number_id,
             numbers.route AS route
@@ -51,7 +56,8 @@ statements! {
 }
 
 impl Scoped {
-    /// Adds a number; [`super::DbError::is_taken`] if the company has it.
+    /// Adds a number; [`super::DbError::is_taken`] if the company has it, [`super::DbError::is_dangling`] if its user is
+    /// nobody of the company.
     pub async fn insert_number(&mut self, number: &Number) -> Result<()> {
         let tenant = self.tenant.uuid();
         on!(self.tx, connection => sqlx::query(INSERT)
@@ -59,9 +65,19 @@ impl Scoped {
             .bind(number.id.uuid())
             .bind(&number.e164)
             .bind(&number.route)
+            .bind(number.user.map(UserId::uuid))
             .bind(number.created_at.as_millis())
             .execute(connection).await.map(drop))?;
         Ok(())
+    }
+
+    /// The company number that calls of `user` show: the user's own, else the first that is nobody's own.
+    pub async fn number_shown_by(&mut self, user: UserId) -> Result<Option<String>> {
+        let tenant = self.tenant.uuid();
+        Ok(on!(self.tx, connection => sqlx::query_scalar(SHOWN_BY)
+            .bind(tenant)
+            .bind(user.uuid())
+            .fetch_optional(connection).await)?)
     }
 }
 
@@ -96,10 +112,11 @@ mod tests {
             name: "PBX".to_owned(),
             kind: "static".to_owned(),
             addresses: vec!["127.0.0.1".parse().unwrap()],
+            outgoing: None,
             created_at,
         };
         let mut rows = house.write().await;
-        let number = Number { id, e164: e164.to_owned(), route: "record_owner".to_owned(), created_at };
+        let number = Number { id, e164: e164.to_owned(), route: "record_owner".to_owned(), user: None, created_at };
         rows.insert_number(&number).await.unwrap();
         rows.insert_trunk(&trunk).await.unwrap();
         rows.commit().await.unwrap();
@@ -137,9 +154,43 @@ mod tests {
                 id,
                 e164: "+81350001000".to_owned(),
                 route: "record_owner".to_owned(),
+                user: None,
                 created_at: Timestamp::ZERO,
             };
             assert!(house.write().await.insert_number(&again).await.unwrap_err().is_taken());
         }
+
+        async fn a_user_shows_the_number_of_their_own_and_everybody_else_the_first_that_is_nobodys(db: Db) {
+            let (mut house, mut other) = (House::numbered(&db, 1).await, House::numbered(&db, 2).await);
+            let (suzuki, sato) = (house.user("Suzuki").await, house.user("Sato").await);
+            number_and_trunk(&mut other, "+81350009000", 0).await;
+            assert_eq!(shown_by(&house, suzuki).await, None);
+            own_number(&mut house, "+81350001000", sato).await.unwrap();
+            assert_eq!(shown_by(&house, suzuki).await, None);
+            number_and_trunk(&mut house, "+81350003000", 3).await;
+            number_and_trunk(&mut house, "+81350002000", 2).await;
+            assert_eq!(shown_by(&house, suzuki).await.as_deref(), Some("+81350002000"));
+            assert_eq!(shown_by(&house, sato).await.as_deref(), Some("+81350001000"));
+        }
+
+        async fn a_number_is_nobodys_of_another_company(db: Db) {
+            let (mut house, mut other) = (House::numbered(&db, 1).await, House::numbered(&db, 2).await);
+            let stranger = other.user("Suzuki").await;
+            assert!(own_number(&mut house, "+81350001000", stranger).await.unwrap_err().is_dangling());
+        }
+    }
+
+    async fn own_number(house: &mut House, e164: &str, user: UserId) -> Result<()> {
+        let created_at = Timestamp::from_millis(9);
+        let id = NumberId::new(created_at, &mut house.random);
+        let number =
+            Number { id, e164: e164.to_owned(), route: "record_owner".to_owned(), user: Some(user), created_at };
+        let mut rows = house.write().await;
+        rows.insert_number(&number).await?;
+        rows.commit().await
+    }
+
+    async fn shown_by(house: &House, user: UserId) -> Option<String> {
+        house.read().await.number_shown_by(user).await.unwrap()
     }
 }

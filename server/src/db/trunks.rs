@@ -1,11 +1,11 @@
 //! Trunks: how calls come in and go out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use callfield_domain::{TenantId, Timestamp, TrunkId};
 use uuid::Uuid;
 
-use super::{Result, Scoped, Tx, on, statements};
+use super::{DbError, Result, Scoped, Tx, on, statements};
 
 /// A trunk that is known by where its calls come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,15 +18,21 @@ pub struct Trunk {
     pub kind: String,
     /// Where its calls come from.
     pub addresses: Vec<IpAddr>,
+    /// Where its calls go out to, over UDP; `None` if it takes none.
+    pub outgoing: Option<SocketAddr>,
     /// When it was added.
     pub created_at: Timestamp,
 }
 
 statements! {
-    INSERT = "INSERT INTO trunks (tenant_id, id, name, kind, created_at) VALUES ($1, $2, $3, $4, $5)";
+    INSERT = "INSERT INTO trunks (tenant_id, id, name, kind, outgoing_host, outgoing_port, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
     INSERT_ADDRESS = "INSERT INTO trunk_addresses (tenant_id, trunk_id, address) VALUES ($1, $2, $3)
         ON CONFLICT (tenant_id, trunk_id, address) DO NOTHING";
     AT = "SELECT tenant_id, trunk_id FROM trunk_addresses WHERE address = $1 ORDER BY tenant_id, trunk_id";
+    OUTGOING = "SELECT outgoing_host, outgoing_port FROM trunks
+        WHERE tenant_id = $1 AND outgoing_host IS NOT NULL AND outgoing_port IS NOT NULL
+        ORDER BY created_at, id LIMIT 1";
 }
 
 impl Scoped {
@@ -38,6 +44,8 @@ impl Scoped {
             .bind(trunk.id.uuid())
             .bind(&trunk.name)
             .bind(&trunk.kind)
+            .bind(trunk.outgoing.map(|to| to.ip().to_string()))
+            .bind(trunk.outgoing.map(|to| i64::from(to.port())))
             .bind(trunk.created_at.as_millis())
             .execute(connection).await.map(drop))?;
         for address in &trunk.addresses {
@@ -49,6 +57,21 @@ impl Scoped {
         }
         Ok(())
     }
+
+    /// Where the company's calls go out to: its first trunk that takes any.
+    pub async fn outgoing_trunk(&mut self) -> Result<Option<SocketAddr>> {
+        let tenant = self.tenant.uuid();
+        let row: Option<(String, i64)> = on!(self.tx, connection => sqlx::query_as(OUTGOING)
+            .bind(tenant)
+            .fetch_optional(connection).await)?;
+        row.map(|(host, port)| socket_address(&host, port)).transpose()
+    }
+}
+
+fn socket_address(host: &str, port: i64) -> Result<SocketAddr> {
+    let unreadable = || DbError::Unreadable("trunk address");
+    let host: IpAddr = host.parse().map_err(|_| unreadable())?;
+    Ok(SocketAddr::new(host, u16::try_from(port).map_err(|_| unreadable())?))
 }
 
 impl Tx {
@@ -77,6 +100,7 @@ mod tests {
                 name: "PBX".to_owned(),
                 kind: "static".to_owned(),
                 addresses: addresses.to_vec(),
+                outgoing: None,
                 created_at: Timestamp::ZERO,
             };
             let mut rows = house.write().await;
@@ -88,5 +112,32 @@ mod tests {
             }
             assert!(look_up.trunks_at("192.0.2.70".parse().unwrap()).await.unwrap().is_empty());
         }
+
+        async fn calls_go_out_through_the_companys_first_trunk_that_takes_any(db: Db) {
+            let (mut house, mut other) = (House::numbered(&db, 1).await, House::numbered(&db, 2).await);
+            assert_eq!(house.read().await.outgoing_trunk().await.unwrap(), None);
+            trunk(&mut other, 1, Some("192.0.2.9:5060")).await;
+            trunk(&mut house, 1, None).await;
+            assert_eq!(house.read().await.outgoing_trunk().await.unwrap(), None);
+            trunk(&mut house, 3, Some("192.0.2.8:5060")).await;
+            trunk(&mut house, 2, Some("[2001:db8::1]:5080")).await;
+            let out = house.read().await.outgoing_trunk().await.unwrap();
+            assert_eq!(out, Some("[2001:db8::1]:5080".parse().unwrap()));
+        }
+    }
+
+    async fn trunk(house: &mut House, at: i64, outgoing: Option<&str>) {
+        let created_at = Timestamp::from_millis(at);
+        let trunk = Trunk {
+            id: TrunkId::new(created_at, &mut house.random),
+            name: "PBX".to_owned(),
+            kind: "static".to_owned(),
+            addresses: vec!["192.0.2.7".parse().unwrap()],
+            outgoing: outgoing.map(|to| to.parse().unwrap()),
+            created_at,
+        };
+        let mut rows = house.write().await;
+        rows.insert_trunk(&trunk).await.unwrap();
+        rows.commit().await.unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use callfield_domain::NumberId;
+use callfield_domain::{NumberId, UserId};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,7 @@ use crate::db::Number;
 pub(super) struct NewNumber {
     e164: String,
     route: Route,
+    user: Option<UserId>,
 }
 
 /// Where a number's calls go.
@@ -34,6 +35,7 @@ pub(super) struct NumberView {
     id: NumberId,
     e164: String,
     route: Route,
+    user: Option<UserId>,
 }
 
 /// `POST /v1/numbers`: adds a company number.
@@ -48,14 +50,17 @@ pub(super) async fn create(
     let now = app.now();
     let Route::RecordOwner = new.route;
     let id = NumberId::new(now, &mut app.random());
-    let number = Number { id, e164: new.e164, route: "record_owner".to_owned(), created_at: now };
+    let number = Number { id, e164: new.e164, route: "record_owner".to_owned(), user: new.user, created_at: now };
     let mut db = app.db.write(tenant).await?;
-    db.insert_number(&number).await.map_err(|error| match error.is_taken() {
-        true => ApiError::new(StatusCode::CONFLICT, "number_taken", "The company has this number already."),
-        false => error.into(),
+    db.insert_number(&number).await.map_err(|error| match error {
+        error if error.is_taken() => {
+            ApiError::new(StatusCode::CONFLICT, "number_taken", "The company has this number already.")
+        }
+        error if error.is_dangling() => ApiError::invalid("`user` names no user of this company."),
+        error => error.into(),
     })?;
     db.commit().await?;
-    Ok((StatusCode::CREATED, Json(NumberView { id, e164: number.e164, route: new.route })))
+    Ok((StatusCode::CREATED, Json(NumberView { id, e164: number.e164, route: new.route, user: number.user })))
 }
 
 fn is_e164(text: &str) -> bool {

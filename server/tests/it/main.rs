@@ -9,6 +9,7 @@ mod durability;
 mod enrolment;
 mod handset;
 mod office;
+mod outbound;
 mod program;
 mod records;
 mod refusals;

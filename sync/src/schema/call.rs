@@ -19,6 +19,8 @@ pub(super) const FIELDS: &[Field] = &[
     Field::name("outcome").class(Class::Server),
     Field::new("user_id", Kind::Id).class(Class::Server),
     Field::new("device_id", Kind::Id).class(Class::Server),
+    // The record that has the far end's number.
+    Field::new("party_id", Kind::Id).class(Class::Server),
     Field::new("ring_ms", Kind::Integer).class(Class::Server),
     Field::new("talk_ms", Kind::Integer).class(Class::Server),
     Field::new("subject", Kind::Text { max_chars: 500 }).class(Class::WriteOnce),

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use callfield_domain::{CallFacts, RecordId, TenantId, Timestamp};
-use callfield_sync::Author;
+use callfield_domain::phone_number::is_emergency;
+use callfield_domain::{CallFacts, Direction, RecordId, TenantId, Timestamp};
 use callfield_sync::ingest;
 use callfield_sync::record::Edit;
 use callfield_sync::schema::RecordType;
+use callfield_sync::{Author, scope};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::RecordsError;
 use super::commit::{store, stored_record};
 use crate::app::App;
+use crate::db::{self, KnownCaller, Scoped};
 
 /// How many calls one transaction takes.
 const BATCH: i64 = 50;
@@ -50,23 +52,52 @@ async fn make_all(app: &App) -> Result<(), RecordsError> {
 async fn make_batch(app: &App, tenant: TenantId) -> Result<(), RecordsError> {
     let mut rows = app.db.write(tenant).await?;
     let now = app.now();
+    let country = rows.tenant_row().await?.map(|tenant| tenant.country).unwrap_or_default();
     for call in rows.calls_without_record(BATCH).await? {
+        rows.mark_record_made(call.facts.id, now).await?;
+        // Such a call is none of the company's business.
+        if call.facts.direction == Direction::Outbound && is_emergency(&call.facts.to, &country) {
+            continue;
+        }
+        let party = party(&mut rows, &call.facts).await?;
         let id = RecordId::of_call(tenant, call.facts.id);
         let stored = stored_record(rows.doc(id).await?);
         let by = Edit { actor: app.server_actor, author: Author::Server, claimed_at: now };
-        match ingest::write(id, RecordType::Call, stored.as_ref(), &by, &patch(&call.facts)) {
+        match ingest::write(id, RecordType::Call, stored.as_ref(), &by, &patch(&call.facts, party)) {
             Ok(Some(outcome)) => store(&mut rows, &[outcome], None, now).await?,
             Ok(None) => {}
             // One call that cannot be written must not hold up the others for ever.
             Err(error) => tracing::error!(call = %call.facts.id, %error, "the record of a call cannot be made"),
         }
-        rows.mark_record_made(call.facts.id, now).await?;
     }
     rows.commit().await?;
     Ok(())
 }
 
-fn patch(facts: &CallFacts) -> Value {
+/// The number of the end that is not ours.
+fn far_end(facts: &CallFacts) -> &str {
+    match facts.direction {
+        Direction::Inbound => &facts.from,
+        Direction::Outbound => &facts.to,
+    }
+}
+
+/// The record that has the far end's number, of those that the call's user may see.
+async fn party(rows: &mut Scoped, facts: &CallFacts) -> db::Result<Option<RecordId>> {
+    let known = rows.known_callers(far_end(facts)).await?;
+    let is_theirs = |known: &KnownCaller| known.owner.is_some() && known.owner == facts.user;
+    let is_seen = |known: &&KnownCaller| facts.user.is_none() || may_see(facts, known);
+    let party = known.iter().find(|known| is_theirs(known)).or_else(|| known.iter().find(is_seen));
+    Ok(party.map(|known| known.record))
+}
+
+fn may_see(facts: &CallFacts, known: &KnownCaller) -> bool {
+    let Ok(record_type) = known.record_type.parse() else { return false };
+    let scopes = scope::of_record(record_type, &known.projection);
+    scopes.contains(scope::TENANT) || facts.user.is_some_and(|user| scopes.contains(&scope::of_user(&user.to_string())))
+}
+
+fn patch(facts: &CallFacts, party: Option<RecordId>) -> Value {
     json!({
         "call_id": facts.id,
         "direction": facts.direction,
@@ -78,6 +109,7 @@ fn patch(facts: &CallFacts) -> Value {
         "outcome": facts.outcome,
         "user_id": facts.user,
         "device_id": facts.device,
+        "party_id": party,
         "ring_ms": facts.ring_ms(),
         "talk_ms": facts.talk_ms(),
     })

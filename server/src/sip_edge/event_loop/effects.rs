@@ -1,0 +1,129 @@
+//! What the switchboard wants done: sent, asked, joined, written.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use callfield_domain::{CallFacts, CallId, Milestone, TimelineEvent};
+use callfield_sip::switchboard::{Flow, Input, OutboundDecision, OutboundQuestion, Output, RouteQuestion, Wake};
+
+use super::super::{outbound, route};
+use super::EventLoop;
+
+impl EventLoop {
+    /// Does one thing; what can be answered at once is returned.
+    pub(super) fn perform(&mut self, output: Output, came_in: Instant) -> Option<Input> {
+        match output {
+            Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
+            Output::CloseConnection { connection } => self.streams.close(connection),
+            Output::RouteWanted(question) => self.ask_route(question, came_in),
+            Output::BranchOfferWanted { call, device, caller_sdp } => {
+                let sdp = self.media.offer_device(call, device, caller_sdp.as_deref());
+                return Some(Input::BranchOffered { call, device, sdp });
+            }
+            Output::AnswerWanted { call, device, device_sdp } => {
+                let sdp = self.media.join(call, device, &device_sdp);
+                return Some(Input::CallerAnswer { call, sdp });
+            }
+            Output::CallerAccepted { call, sdp } => self.media.caller_accepted(call, &sdp),
+            Output::OutboundRouteWanted(question) => return self.ask_outbound(question),
+            Output::TrunkOfferWanted { call, device: _, device_sdp } => {
+                let sdp = self.media.offer_trunk(call, &device_sdp);
+                return Some(Input::TrunkOffered { call, sdp });
+            }
+            Output::DeviceAnswerWanted { call, trunk_sdp } => {
+                let sdp = self.media.answer_device(call, &trunk_sdp);
+                return Some(Input::DeviceAnswer { call, sdp });
+            }
+            Output::MediaEnded { call } => self.media.end(call),
+            Output::Wake(wake) => self.wake(wake),
+            Output::Persist(facts) => return self.persist(facts),
+            Output::CallChanged(facts) => self.write(facts, false),
+            Output::Timeline { call, event } => self.timeline(call, event, came_in),
+        }
+        None
+    }
+
+    fn transmit(&self, flow: Flow, bytes: Bytes) {
+        metrics::counter!("callfield_sip_sent_total").increment(1);
+        match flow {
+            Flow::Stream(connection) => self.streams.send(connection, bytes),
+            Flow::Udp(to) => {
+                // A datagram that does not fit into the socket's buffer is lost, as on any link: it is sent again.
+                if let Some(udp) = &self.udp
+                    && udp.try_send_to(&bytes, to).is_err()
+                {
+                    metrics::counter!("callfield_sip_unsent_total").increment(1);
+                }
+            }
+        }
+    }
+
+    fn ask_route(&mut self, question: RouteQuestion, came_in: Instant) {
+        self.latencies.invited(question.call, came_in);
+        let (app, answers) = (self.app.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            let decision = route::decide(&app, &question).await;
+            let _ = answers.send(Input::Routed { call: question.call, decision }).await;
+        });
+    }
+
+    fn ask_outbound(&mut self, question: OutboundQuestion) -> Option<Input> {
+        let call = question.call;
+        if self.known.begin(call) {
+            return Some(Input::OutboundRouted { call, decision: outbound::REUSED });
+        }
+        let (app, answers) = (self.app.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            let decision = outbound::decide(&app, &question).await;
+            let _ = answers.send(Input::OutboundRouted { call, decision }).await;
+        });
+        None
+    }
+
+    /// Has written what waited for the decision about a phone's call; answers what [`Self::persist`] does.
+    pub(super) fn decided(&mut self, call: CallId, decision: &OutboundDecision) -> Option<Input> {
+        match self.known.decided(call, *decision == outbound::REUSED)? {
+            (facts, true) => self.persist(facts),
+            (facts, false) => {
+                self.write(facts, false);
+                None
+            }
+        }
+    }
+
+    /// Has the last facts of a call written; at once done for a call that is refused because of its id.
+    fn persist(&mut self, facts: CallFacts) -> Option<Input> {
+        let call = facts.id;
+        if self.known.is_reused(call) {
+            return Some(Input::Persisted { call });
+        }
+        self.latencies.ended(call);
+        self.write(facts, true);
+        None
+    }
+
+    fn write(&mut self, facts: CallFacts, last: bool) {
+        for entry in self.known.facts(facts, last) {
+            self.journal.put(entry);
+        }
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        let (call, device) = (wake.call, wake.device);
+        if self.app.wakes.try_send(wake).is_err() {
+            tracing::error!(%call, %device, "push is not taking wakes");
+            metrics::counter!("callfield_wakes_lost_total").increment(1);
+        }
+    }
+
+    fn timeline(&mut self, call: CallId, event: TimelineEvent, came_in: Instant) {
+        match (event.milestone, event.device) {
+            (Milestone::Registered, Some(device)) => self.latencies.registered(device, came_in),
+            (Milestone::InviteForwarded, Some(device)) => self.latencies.invite_forwarded(device),
+            _ => {}
+        }
+        if let Some(entry) = self.known.event(call, event) {
+            self.journal.put(entry);
+        }
+    }
+}

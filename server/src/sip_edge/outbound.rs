@@ -1,0 +1,88 @@
+//! Decides what a call of a phone does: whether it may go out, over which trunk, and which company number it shows.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+use callfield_domain::phone_number::{Kind, is_emergency};
+use callfield_domain::{Outcome, PhoneNumber};
+use callfield_sip::switchboard::{DialPlan, OutboundDecision, OutboundQuestion};
+
+use crate::app::App;
+use crate::db;
+
+/// The phone took the id of a call that exists (482, RFC 3261 §8.2.2.2: it was here before).
+pub(super) const REUSED: OutboundDecision = reject(482, Outcome::Failed);
+/// For the phone's own dialler (380, RFC 3261 §21.3.5).
+const EMERGENCY: OutboundDecision = reject(380, Outcome::Blocked);
+/// Not a number that can be called.
+const NO_NUMBER: OutboundDecision = reject(484, Outcome::NoRoute);
+/// A number that the company may not call.
+const BLOCKED: OutboundDecision = reject(403, Outcome::Blocked);
+/// The company has no trunk that takes calls, or no number to show.
+const NO_WAY_OUT: OutboundDecision = reject(503, Outcome::NoRoute);
+/// The database did not answer.
+const UNKNOWN: OutboundDecision = reject(503, Outcome::Failed);
+
+const fn reject(status: u16, outcome: Outcome) -> OutboundDecision {
+    OutboundDecision::Reject { status, outcome }
+}
+
+/// The way of one call; a database that does not answer rejects it with 503.
+pub(super) async fn decide(app: &App, question: &OutboundQuestion) -> OutboundDecision {
+    let decision = route(app, question).await.unwrap_or_else(|error| {
+        tracing::error!(call = %question.call, %error, "a call could not be routed");
+        UNKNOWN
+    });
+    if let OutboundDecision::Reject { status, .. } = &decision {
+        tracing::info!(call = %question.call, status, "a phone's call is refused");
+        metrics::counter!("callfield_outbound_refused_total", "status" => status.to_string()).increment(1);
+    }
+    decision
+}
+
+async fn route(app: &App, question: &OutboundQuestion) -> db::Result<OutboundDecision> {
+    let mut rows = app.db.read(question.device.tenant).await?;
+    if rows.call(question.call).await?.is_some() {
+        return Ok(REUSED);
+    }
+    let region = rows.tenant_row().await?.map(|tenant| tenant.country).unwrap_or_default();
+    let called = match called(app, &question.to, &region) {
+        Ok(called) => called,
+        Err(refusal) => return Ok(refusal),
+    };
+    let trunk = rows.outgoing_trunk().await?.filter(|trunk| is_reached(app, *trunk));
+    let caller = rows.number_shown_by(question.device.user).await?;
+    let (Some(trunk), Some(caller)) = (trunk, caller) else { return Ok(NO_WAY_OUT) };
+    Ok(OutboundDecision::Dial(DialPlan { trunk, caller, called, why: "trunk".to_owned() }))
+}
+
+/// What to ask of the trunk for a number as it was dialled in `region`, or why not.
+fn called(app: &App, dialled: &str, region: &str) -> Result<String, OutboundDecision> {
+    // First of all: what else the number might be does not matter then.
+    if is_emergency(dialled, region) {
+        return Err(EMERGENCY);
+    }
+    let number = PhoneNumber::parse(dialled, region);
+    match (number.kind(region), number.e164, number.extension) {
+        (Kind::Valid, Some(e164), _) => match is_blocked(app, &e164) {
+            true => Err(BLOCKED),
+            false => Ok(e164),
+        },
+        // The company's own telephone system might dial it as what it looks like.
+        (Kind::Internal, _, Some(extension)) if is_emergency(&extension, region) => Err(EMERGENCY),
+        (Kind::Internal, _, Some(extension)) => Ok(extension),
+        _ => Err(NO_NUMBER),
+    }
+}
+
+/// features.md A13, T2.
+fn is_blocked(app: &App, e164: &str) -> bool {
+    app.config.telephony.blocked_destinations.iter().any(|prefix| prefix.holds(e164))
+}
+
+/// Whether the edge's one UDP socket can send there.
+fn is_reached(app: &App, trunk: SocketAddr) -> bool {
+    app.config.sip.udp.address().is_some_and(|socket| socket.is_ipv4() == trunk.is_ipv4())
+}
