@@ -5,8 +5,10 @@
 mod access;
 mod calls;
 mod cli;
+mod dialling;
 mod durability;
 mod enrolment;
+mod exchange;
 mod handset;
 mod office;
 mod outbound;

@@ -66,7 +66,12 @@ impl Answer {
 
 impl Office {
     pub(crate) async fn open(db: Db) -> Self {
-        let config = Config::from_toml("[sip]\ndomain = \"abc.example\"").unwrap();
+        Self::open_with(db, "[sip]\ndomain = \"abc.example\"").await
+    }
+
+    /// An office whose server was told `settings`.
+    pub(crate) async fn open_with(db: Db, settings: &str) -> Self {
+        let config = Config::from_toml(settings).unwrap();
         let (edge_sender, edge) = mpsc::channel(16);
         let (wake_sender, wakes) = mpsc::channel(16);
         let clock = Clock::manual(MORNING);

@@ -102,13 +102,14 @@ db_test! {
         let tanaka = contact(&office, Some(&suzuki.phone), TANAKA).await;
         let company = contact(&office, Some(&suzuki.phone), COMPANY).await;
         let out = outbound(&office, &suzuki.phone);
+        let refused = CallFacts { to: "03-1234-5678".to_owned(), ..outbound(&office, &suzuki.phone) };
         let id = CallId::new(MORNING, &mut office.app.random());
         let back = CallFacts { id, direction: Direction::Inbound, from: out.to.clone(), to: out.from.clone(), ..out.clone() };
-        for call in [&out, &back] {
+        for call in [&out, &back, &refused] {
             put(&office, call).await;
         }
         suzuki.sync(&office).await;
-        for call in [&out, &back] {
+        for call in [&out, &back, &refused] {
             let record = RecordId::of_call(office.tenant, call.id);
             assert_eq!(suzuki.field(record, "party_id"), &json!(tanaka), "not {company}");
             assert_eq!(suzuki.field(record, "direction"), &json!(call.direction));

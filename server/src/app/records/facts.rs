@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use callfield_domain::phone_number::is_emergency;
-use callfield_domain::{CallFacts, Direction, RecordId, TenantId, Timestamp};
+use callfield_domain::{CallFacts, Direction, PhoneNumber, RecordId, TenantId, Timestamp};
 use callfield_sync::ingest;
 use callfield_sync::record::Edit;
 use callfield_sync::schema::RecordType;
@@ -59,7 +59,7 @@ async fn make_batch(app: &App, tenant: TenantId) -> Result<(), RecordsError> {
         if call.facts.direction == Direction::Outbound && is_emergency(&call.facts.to, &country) {
             continue;
         }
-        let party = party(&mut rows, &call.facts).await?;
+        let party = party(&mut rows, &call.facts, &country).await?;
         let id = RecordId::of_call(tenant, call.facts.id);
         let stored = stored_record(rows.doc(id).await?);
         let by = Edit { actor: app.server_actor, author: Author::Server, claimed_at: now };
@@ -83,8 +83,10 @@ fn far_end(facts: &CallFacts) -> &str {
 }
 
 /// The record that has the far end's number, of those that the call's user may see.
-async fn party(rows: &mut Scoped, facts: &CallFacts) -> db::Result<Option<RecordId>> {
-    let known = rows.known_callers(far_end(facts)).await?;
+async fn party(rows: &mut Scoped, facts: &CallFacts, country: &str) -> db::Result<Option<RecordId>> {
+    // A call that was refused has the number as it was dialled.
+    let Some(e164) = PhoneNumber::parse(far_end(facts), country).e164 else { return Ok(None) };
+    let known = rows.known_callers(&e164).await?;
     let is_theirs = |known: &KnownCaller| known.owner.is_some() && known.owner == facts.user;
     let is_seen = |known: &&KnownCaller| facts.user.is_none() || may_see(facts, known);
     let party = known.iter().find(|known| is_theirs(known)).or_else(|| known.iter().find(is_seen));
