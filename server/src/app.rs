@@ -5,6 +5,7 @@ pub mod clock;
 pub mod edge_port;
 pub mod error;
 pub mod metrics;
+pub mod reachable;
 pub mod records;
 pub mod route;
 pub mod token;

@@ -111,7 +111,7 @@ pub struct Sip {
     pub udp: Listen,
     /// Where TCP is listened on.
     pub tcp: Listen,
-    /// The address PBXs and trunks are told to answer to; empty: the one a packet came in on.
+    /// The address PBXs and trunks are told to answer to; empty: the one that is listened on.
     pub public_address: String,
     /// How long a call rings before it counts as not answered.
     pub ring_ms: u64,
@@ -135,7 +135,7 @@ pub struct Media {
     pub port_min: u16,
     /// The last port they take.
     pub port_max: u16,
-    /// The address SDP names; empty: the one the signalling came in on.
+    /// The address SDP names; empty: the one the sockets are bound to.
     pub public_address: String,
 }
 

@@ -11,7 +11,7 @@ mod pump;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::clock::Clock;
+use crate::app::reachable::reachable;
 use crate::config;
 use ports::Ports;
 
@@ -164,17 +165,4 @@ fn refused(call: CallId, error: &callfield_media::sdp::SdpError) {
 
 fn named(address: IpAddr, socket: &UdpSocket) -> Option<SocketAddr> {
     Some(SocketAddr::new(address, socket.local_addr().ok()?.port()))
-}
-
-/// The bound address, or that of the interface with the default route when bound to all of them.
-fn reachable(bind: IpAddr) -> IpAddr {
-    if !bind.is_unspecified() {
-        return bind;
-    }
-    // Connecting a datagram socket sends nothing: it only asks the routing table (192.0.2.0/24 is documentation's).
-    let asked = StdUdpSocket::bind((bind, 0)).and_then(|socket| {
-        socket.connect(("192.0.2.1", 9))?;
-        socket.local_addr()
-    });
-    asked.map_or(bind, |address| address.ip())
 }

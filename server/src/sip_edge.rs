@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
+use crate::app::reachable::reachable;
 use crate::media_relay::MediaRelays;
 use event_loop::{EventLoop, Inboxes};
 use journal::Journal;
@@ -74,11 +75,26 @@ fn settings(app: &App, sockets: &Sockets) -> Settings {
     }
 }
 
-/// `host:port` under which trunks reach a socket: the configured host, or the address it is bound to.
+/// `host:port` under which trunks reach a socket: the configured host, or the address it is bound to, or that of the
+/// interface with the default route if that is all of them.
 fn reached_at(public_address: &str, bound: Option<SocketAddr>) -> String {
     match bound {
         None => public_address.to_owned(),
-        Some(bound) if public_address.is_empty() => bound.to_string(),
+        Some(bound) if public_address.is_empty() => SocketAddr::new(reachable(bound.ip()), bound.port()).to_string(),
         Some(bound) => format!("{public_address}:{}", bound.port()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trunk_is_told_the_configured_host_or_an_address_that_it_can_reach() {
+        let bound = |text: &str| Some(text.parse().unwrap());
+        assert_eq!(reached_at("sip.example", bound("0.0.0.0:5060")), "sip.example:5060");
+        assert_eq!(reached_at("", bound("127.0.0.1:5080")), "127.0.0.1:5080");
+        let found: SocketAddr = reached_at("", bound("0.0.0.0:5060")).parse().unwrap();
+        assert_eq!((found.port(), found.ip()), (5060, reachable([0, 0, 0, 0].into())));
     }
 }
