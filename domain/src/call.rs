@@ -69,13 +69,14 @@ pub struct CallFacts {
     pub tenant: TenantId,
     /// Who began it.
     pub direction: Direction,
-    /// The caller as it came: E.164 if it could be read, else the user part of the URI; empty when withheld.
+    /// The caller as it came: E.164 if it could be read, else the user part of the URI; empty when withheld. Of an outbound
+    /// call the company number that was shown.
     pub from: String,
     /// The number that was called.
     pub to: String,
-    /// The user it was routed to or who answered it.
+    /// The user it was routed to, or who dialled.
     pub user: Option<UserId>,
-    /// The device that answered.
+    /// The device that answered, or that dialled.
     pub device: Option<DeviceId>,
     /// Where it stands.
     pub state: CallState,
@@ -83,7 +84,7 @@ pub struct CallFacts {
     pub outcome: Option<Outcome>,
     /// When the INVITE came.
     pub started_at: Timestamp,
-    /// When a device answered.
+    /// When it was answered: by a device, or by the far end of an outbound call.
     pub answered_at: Option<Timestamp>,
     /// When it was over.
     pub ended_at: Option<Timestamp>,
@@ -124,13 +125,13 @@ pub enum Milestone {
     StateAsked,
     /// The device registered.
     Registered,
-    /// The INVITE was sent to the device.
+    /// The INVITE was sent to the device, or without one to the trunk.
     InviteForwarded,
-    /// The device rings (180).
+    /// The device, or without one the far end, rings (180).
     DeviceRinging,
-    /// The device answered (200).
+    /// The device, or without one the far end, answered (200).
     Answered,
-    /// The device declined.
+    /// The device declined, or without one the far end: the detail is its SIP status.
     Declined,
     /// The device was told that the call is over or answered elsewhere.
     Cancelled,
