@@ -14,10 +14,12 @@ mod agenda;
 mod bindings;
 mod call;
 mod caller;
+mod desk;
 mod device;
 mod flow;
 mod inner;
 mod input;
+mod login;
 mod memory;
 mod outbound;
 mod outer;
@@ -31,7 +33,9 @@ mod trunk;
 
 pub use crate::extension::WokenCallState;
 pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
-pub use input::{Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult};
+pub use input::{
+    Account, Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
+};
 pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
 pub use settings::{RING_CAP, Settings};
 
@@ -46,6 +50,7 @@ use agenda::Agenda;
 use bindings::Bindings;
 use call::{Call, Event};
 use inner::{Edge, InnerLegs};
+use login::Logins;
 use memory::Memory;
 use outbound::Outbounds;
 use outer::OuterLeg;
@@ -104,6 +109,7 @@ pub struct Switchboard {
     random: Random,
     connections: BTreeMap<ConnectionId, Connection>,
     bindings: Bindings,
+    logins: Logins,
     calls: BTreeMap<CallId, Call>,
     calls_of: BTreeMap<Party, BTreeSet<CallId>>,
     outer: BTreeMap<CallId, OuterLeg>,
@@ -129,6 +135,7 @@ impl Switchboard {
             edge: Edge { domain: settings.domain.clone() },
             memory: Memory::new(settings.memory, settings.memory_size),
             transactions: Transactions::new(store, random.seed()),
+            logins: Logins::new(&settings.domain, random.seed()),
             settings,
             random,
             connections: BTreeMap::new(),
@@ -165,6 +172,8 @@ impl Switchboard {
             }
             Input::WakeReported(report) => self.note_report(report),
             Input::OutboundRouted { call, decision } => self.route_outbound(now, call, decision),
+            Input::Credentials { login, account } => self.check_login(now, login, account),
+            Input::DeviceRevoked { device } => self.revoke(now, device),
             Input::TrunkOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
             Input::DeviceAnswer { call, sdp } => self.answer_device_of(now, call, sdp),
         }
@@ -260,12 +269,18 @@ impl Switchboard {
         match self.connections.remove(&connection).map(|open| open.peer) {
             Some(Peer::Device(identity)) => {
                 let device = identity.device;
-                if self.bindings.binding(device).is_some_and(|binding| binding.connection == connection) {
+                if self.bindings.binding(device).is_some_and(|binding| binding.flow == Flow::Stream(connection)) {
                     self.bindings.unbind(device);
                     self.lose_device(now, device);
                 }
             }
-            Some(Peer::Trunk(_)) => self.lose_trunk(now, connection),
+            Some(Peer::Trunk(_)) => {
+                self.lose_trunk(now, connection);
+                for device in self.bindings.at(Flow::Stream(connection)) {
+                    self.bindings.unbind(device);
+                    self.lose_device(now, device);
+                }
+            }
             None => {}
         }
     }

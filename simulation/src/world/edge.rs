@@ -67,6 +67,9 @@ impl World {
                 let sdp = self.outbound_sdp();
                 self.answer_edge(0, 20, Input::DeviceAnswer { call, sdp });
             }
+            Output::CredentialsWanted { login, .. } => {
+                self.answer_edge(0, 20, Input::Credentials { login, account: None });
+            }
             Output::CallChanged(facts) if facts.answered_at.is_some() => self.ledger.note_settled(facts.id),
             Output::CallerAccepted { .. } | Output::CallChanged(_) => {}
             Output::MediaEnded { call } => self.ledger.note_media_ended(call),

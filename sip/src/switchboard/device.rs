@@ -160,7 +160,7 @@ impl Switchboard {
     /// Sends something to a device, if it is registered; else it goes out when it is.
     pub(super) fn transmit_to(&mut self, device: DeviceId, bytes: Option<Bytes>) {
         let (Some(bytes), Some(binding)) = (bytes, self.bindings.binding(device)) else { return };
-        let flow = Flow::Stream(binding.connection);
+        let flow = binding.flow;
         self.outputs.push_back(Output::Transmit { flow, bytes });
     }
 }

@@ -22,11 +22,11 @@ pub enum Flow {
 pub enum Peer {
     /// A phone over WSS (RFC 7118); its bearer token was checked.
     Device(DeviceIdentity),
-    /// A trunk or PBX over TCP, known by its address only.
+    /// A trunk or PBX over TCP, known by its address only, or a desk phone, which has to log in.
     Trunk(SocketAddr),
 }
 
-/// A device whose token was checked.
+/// A device whose token or password was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceIdentity {
     /// Its company.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, DeviceId, TenantId, TimelineEvent, Timestamp};
 
 use super::{ConnectionId, DeviceIdentity, Flow};
+use crate::transaction::ServerId;
 
 /// An effect, or a question to the shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,14 @@ pub enum Output {
         call: CallId,
         /// The trunk's SDP answer.
         trunk_sdp: Bytes,
+    },
+    /// Somebody logs in: which account has this name? Answered by [`Input::Credentials`](super::Input::Credentials), also
+    /// if there is none, and after the same time.
+    CredentialsWanted {
+        /// The login.
+        login: ServerId,
+        /// The user name that was given.
+        user: String,
     },
     /// No media flows any longer (or ever) for this call. Exactly once for each call that was to be `Ring`ed or `Dial`led.
     MediaEnded {

@@ -2,6 +2,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a story looks only at what it is about")]
 
 mod calls;
+mod desk;
 mod outbound;
 mod refusals;
 mod registration;
@@ -148,6 +149,9 @@ impl Story {
             Output::TrunkOfferWanted { call, .. } => Input::TrunkOffered { call: *call, sdp: Some("v=trunk".into()) },
             Output::DeviceAnswerWanted { call, .. } => {
                 Input::DeviceAnswer { call: *call, sdp: Some("v=device".into()) }
+            }
+            Output::CredentialsWanted { login, user } => {
+                Input::Credentials { login: *login, account: desk::account(self.phones[0].identity, user) }
             }
             Output::Persist(facts) if !self.late_rows => Input::Persisted { call: facts.id },
             _ => return None,

@@ -1,4 +1,4 @@
-//! What comes from trunks: new calls, and what happens in their dialogs.
+//! What comes from trunks: new calls, and what happens in their dialogs. Desk phones come by the same sockets.
 
 use bytes::Bytes;
 use callfield_domain::{CallId, Timestamp};
@@ -14,6 +14,7 @@ impl Switchboard {
     /// Takes in a datagram, or a stretch of a stream.
     pub(super) fn receive_from_trunk(&mut self, now: Timestamp, flow: Flow, bytes: Bytes) {
         match flow {
+            Flow::Udp(_) if bytes.as_ref() == b"\r\n\r\n" => self.answer_ping(flow),
             Flow::Udp(source) => self.receive_verdict(now, Hop::Udp(source), parse(bytes)),
             Flow::Stream(connection) => {
                 if let Some(open) = self.connections.get_mut(&connection) {
@@ -97,11 +98,7 @@ impl Switchboard {
             Method::Bye => self.take_bye(now, id, request),
             Method::Info if !self.holds_dialog_of(request) => self.respond(now, id, request, 481),
             Method::Options | Method::Info => self.respond(now, id, request, 200),
-            // Desk phones will register here with digest.
-            Method::Register => {
-                self.count("register_refused");
-                self.respond(now, id, request, 403);
-            }
+            Method::Register => self.authenticate(now, id, flow, request),
             Method::Cancel => self.respond(now, id, request, 481),
             Method::Ack
             | Method::Prack
@@ -208,6 +205,7 @@ impl Switchboard {
 
     /// An INVITE that ended without a final answer of ours has lost its caller.
     fn end_server(&mut self, now: Timestamp, id: ServerId, ended: Ended) {
+        self.logins.forget(id);
         let Some(call) = self.outer_by_server.remove(&id) else { return };
         if matches!(ended, Ended::FlowFailed | Ended::Timeout) {
             self.tell(now, call, Event::CallerCancelled);
@@ -291,11 +289,11 @@ impl Switchboard {
     }
 }
 
-const fn hop_of(connection: ConnectionId) -> Hop {
+pub(super) const fn hop_of(connection: ConnectionId) -> Hop {
     Hop::Connection { id: connection.0, transport: Transport::Tcp }
 }
 
-const fn flow_of(hop: Hop) -> Flow {
+pub(super) const fn flow_of(hop: Hop) -> Flow {
     match hop {
         Hop::Udp(peer) => Flow::Udp(peer),
         Hop::Connection { id, .. } => Flow::Stream(ConnectionId(id)),

@@ -5,8 +5,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, Milestone, TimelineEvent};
 use callfield_sip::switchboard::{Flow, Input, OutboundDecision, OutboundQuestion, Output, RouteQuestion, Wake};
+use callfield_sip::transaction::ServerId;
 
-use super::super::{outbound, route};
+use super::super::{logins, outbound, route};
 use super::EventLoop;
 
 impl EventLoop {
@@ -34,6 +35,7 @@ impl EventLoop {
                 let sdp = self.media.answer_device(call, &trunk_sdp);
                 return Some(Input::DeviceAnswer { call, sdp });
             }
+            Output::CredentialsWanted { login, user } => self.look_up(login, user),
             Output::MediaEnded { call } => self.media.end(call),
             Output::Wake(wake) => self.wake(wake),
             Output::Persist(facts) => return self.persist(facts),
@@ -78,6 +80,15 @@ impl EventLoop {
             let _ = answers.send(Input::OutboundRouted { call, decision }).await;
         });
         None
+    }
+
+    fn look_up(&self, login: ServerId, user: String) {
+        let (app, answers) = (self.app.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            if let Some(answer) = logins::find(&app, login, user).await {
+                let _ = answers.send(answer).await;
+            }
+        });
     }
 
     /// Has written what waited for the decision about a phone's call; answers what [`Self::persist`] does.

@@ -8,7 +8,7 @@ use super::{Origin, Outbound};
 use crate::extension::call_of;
 use crate::message::{Message, Method};
 use crate::switchboard::outer::SUPPORTED;
-use crate::switchboard::{ConnectionId, DeviceIdentity, OutboundQuestion, Output, Switchboard};
+use crate::switchboard::{ConnectionId, DeviceIdentity, Flow, OutboundQuestion, Output, Switchboard};
 
 impl Switchboard {
     /// Takes in an INVITE outside of any dialog.
@@ -130,7 +130,7 @@ impl Switchboard {
         invite: &Message,
     ) -> Option<u16> {
         let binding = self.bindings.binding(identity.device);
-        let (status, reason) = if binding.is_none_or(|binding| binding.connection != connection) {
+        let (status, reason) = if binding.is_none_or(|binding| binding.flow != Flow::Stream(connection)) {
             // The end of the call could not be told to a device that is not registered.
             (403, "unregistered")
         } else if invite.unsupported(SUPPORTED).next().is_some() {

@@ -1,0 +1,104 @@
+//! A desk phone at the edge, message by message, over UDP.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use callfield_domain::{Random, Seed};
+use callfield_sip::digest::{Login, challenges};
+use callfield_sip::message::{Message, Method, NameAddr, RequestBuilder};
+use callfield_sip::uri::Uri;
+use http::StatusCode;
+use serde_json::json;
+use tokio::net::UdpSocket;
+
+use super::{Exchange, read, within};
+
+/// A desk phone with its account.
+pub(crate) struct Desk {
+    pub(crate) device: String,
+    pub(crate) username: String,
+    pub(crate) password: String,
+    socket: UdpSocket,
+    edge: SocketAddr,
+    random: Random,
+    cseq: u32,
+}
+
+impl Desk {
+    /// A desk phone of a user, not registered.
+    pub(crate) async fn of(exchange: &Exchange, user: &str) -> Self {
+        let body = json!({ "kind": "desk", "user": user, "name": "Reception" });
+        let answer = exchange.office.post(&exchange.office.admin, "/v1/devices", body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        let text = |key: &str| answer.body[key].as_str().unwrap().to_owned();
+        assert_eq!(text("domain"), "abc.example");
+        Self {
+            device: text("device_id"),
+            username: text("username"),
+            password: text("password"),
+            socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+            edge: exchange.udp,
+            random: Random::new(Seed::from_number(11)),
+            cseq: 0,
+        }
+    }
+
+    /// Registers in two rounds; the answer to the second.
+    pub(crate) async fn register(&mut self, expires_s: u32) -> Message {
+        let request = self.register_request(expires_s);
+        let asked = self.ask(&request).await;
+        assert_eq!(asked.status(), Some(401));
+        let request = self.register_request(expires_s);
+        self.answer_challenge(&asked, &request).await
+    }
+
+    /// Sends a request with the answer to the challenge of another; its own answer.
+    pub(crate) async fn answer_challenge(&self, asked: &Message, request: &Message) -> Message {
+        let login = Login::new(&self.username, &self.password);
+        let signed = challenges(asked)[0].authorize(&login, request, 1, "c");
+        self.ask(&signed).await
+    }
+
+    pub(crate) fn register_request(&mut self, expires_s: u32) -> Message {
+        let own = format!("sip:{}@abc.example", self.username);
+        let contact = self.contact();
+        let register = self.begin(Method::Register, "sip:abc.example", &own);
+        register.header("Contact", contact).header("Expires", expires_s).build()
+    }
+
+    pub(crate) fn begin(&mut self, method: Method, uri: &str, to: &str) -> RequestBuilder {
+        self.cseq += 1;
+        let address = |text: &str| NameAddr::new(None, &Uri::parse(text).unwrap());
+        let own = format!("sip:{}@abc.example", self.username);
+        RequestBuilder::new(method, &Uri::parse(uri).unwrap())
+            .header("Via", self.via())
+            .from(&address(&own).with_tag("desk"))
+            .to(&address(to))
+            .call_id(&self.random.token(16))
+            .cseq(self.cseq)
+    }
+
+    pub(crate) fn via(&mut self) -> String {
+        let own = self.socket.local_addr().unwrap();
+        format!("SIP/2.0/UDP {own};branch=z9hG4bK{};rport", self.random.token(16))
+    }
+
+    pub(crate) fn contact(&self) -> String {
+        format!("<sip:{}@{}>", self.username, self.socket.local_addr().unwrap())
+    }
+
+    pub(crate) async fn ask(&self, request: &Message) -> Message {
+        self.send(request).await;
+        self.next().await
+    }
+
+    pub(crate) async fn send(&self, message: &Message) {
+        self.socket.send_to(message.as_bytes(), self.edge).await.unwrap();
+    }
+
+    pub(crate) async fn next(&self) -> Message {
+        let mut datagram = vec![0; 65_535];
+        let (length, _) = within(self.socket.recv_from(&mut datagram)).await.unwrap();
+        read(Bytes::copy_from_slice(&datagram[..length]))
+    }
+}

@@ -1,0 +1,185 @@
+//! Stories of desk phones: who may register, and where they are reached.
+
+use super::*;
+use crate::digest::{Algorithm, Challenge, Ha1, Login, challenges};
+
+const DESK: &str = "192.0.2.50:5062";
+const USER: &str = "desk7";
+
+fn desk() -> Flow {
+    Flow::Udp(DESK.parse::<SocketAddr>().unwrap())
+}
+
+/// The only account: a desk phone of the user of the phones.
+pub(super) fn account(owner: DeviceIdentity, user: &str) -> Option<Account> {
+    let device = DeviceId::new(at(0), &mut Random::new(Seed::from_number(41)));
+    let hash = |algorithm| Ha1::new(algorithm, USER, "phones.test", "secret");
+    let hashes = [Algorithm::Md5, Algorithm::Sha256].map(hash).to_vec();
+    (user == USER).then(|| Account { identity: DeviceIdentity { device, ..owner }, user: USER.to_owned(), hashes })
+}
+
+/// A REGISTER of the desk phone, without an answer to a challenge.
+fn register(cseq: u32, headers: &str) -> Message {
+    let text = format!(
+        "REGISTER sip:192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP {DESK};branch=z9hG4bKr{cseq};rport\nMax-Forwards: 70\n\
+         From: <sip:{USER}@192.0.2.1>;tag=f\nTo: <sip:{USER}@192.0.2.1>\nCall-ID: r1\nCSeq: {cseq} REGISTER\n\
+         {headers}Content-Length: 0\n\n"
+    );
+    read(&text.replace('\n', "\r\n").into())
+}
+
+const CONTACT: &str = "Contact: <sip:desk7@192.168.1.9:5062;line=a>\n";
+
+impl Story {
+    /// Sends from somewhere, and gives what came back there.
+    fn ask(&mut self, flow: Flow, request: &Message) -> Message {
+        let before = self.trunk.len();
+        self.tell(Input::Received { flow, bytes: request.as_bytes().clone() });
+        assert_eq!(self.flows.last(), Some(&flow));
+        assert_eq!(self.trunk.len(), before + 1, "one answer");
+        self.trunk.last().unwrap().clone()
+    }
+
+    /// Registers with a password, in two rounds; the answer to the second.
+    fn log_in(&mut self, flow: Flow, cseq: u32, headers: &str, user: &str, password: &str) -> Message {
+        let asked = self.ask(flow, &register(cseq, headers));
+        assert_eq!(asked.status(), Some(401));
+        let signed = signed(&challenges(&asked)[0], &register(cseq + 1, headers), user, password);
+        self.ask(flow, &signed)
+    }
+
+    fn refused(&self, reason: &str) -> u64 {
+        self.edge.refusals().find(|(name, _)| *name == reason).map_or(0, |(_, count)| count)
+    }
+}
+
+fn signed(challenge: &Challenge, request: &Message, user: &str, password: &str) -> Message {
+    challenge.authorize(&Login::new(user, password), request, 1, "c")
+}
+
+#[test]
+fn a_desk_phone_is_challenged_strongest_first_and_registers_with_either_algorithm() {
+    for algorithm in [0, 1] {
+        let mut story = Story::new();
+        let asked = story.ask(desk(), &register(1, CONTACT));
+        assert_eq!(asked.status(), Some(401));
+        let offered = challenges(&asked);
+        let algorithms: Vec<Algorithm> = offered.iter().map(|challenge| challenge.algorithm).collect();
+        assert_eq!(algorithms, [Algorithm::Sha256, Algorithm::Md5]);
+        let response = story.ask(desk(), &signed(&offered[algorithm], &register(2, CONTACT), USER, "secret"));
+        assert_eq!(response.status(), Some(200));
+        let contact = response.contacts().next().unwrap();
+        assert_eq!(contact.uri_text(), "sip:desk7@192.168.1.9:5062;line=a");
+        assert_eq!(contact.param("expires"), Some("300"), "no longer than the edge likes");
+        assert_eq!((story.edge.registered_devices(), story.refused("challenged")), (1, 1));
+        story.run_until(300_000);
+        assert_eq!(story.edge.registered_devices(), 0);
+    }
+}
+
+#[test]
+fn an_unknown_user_a_wrong_password_and_no_password_get_the_same_answer() {
+    let mut story = Story::new();
+    let shape = |response: &Message| {
+        let text = response.to_string();
+        let is_fixed = |line: &&str| !line.starts_with("WWW-") && !line.starts_with("To:") && !line.starts_with("Via:");
+        let fixed: Vec<&str> = text.lines().filter(is_fixed).filter(|line| !line.starts_with("CSeq")).collect();
+        (fixed.join("\n"), response.headers("WWW-Authenticate").map(str::len).collect::<Vec<_>>())
+    };
+    let nobody = shape(&story.ask(desk(), &register(1, CONTACT)));
+    let unknown = shape(&story.log_in(desk(), 2, CONTACT, "desk8", "secret"));
+    let wrong = shape(&story.log_in(desk(), 4, CONTACT, USER, "guess"));
+    assert!(nobody.0.starts_with("SIP/2.0 401 Unauthorized"), "{}", nobody.0);
+    assert_eq!((&unknown, &wrong), (&nobody, &nobody));
+    assert_eq!((story.refused("wrong_credentials"), story.edge.registered_devices()), (2, 0));
+}
+
+#[test]
+fn an_answer_to_a_challenge_works_once() {
+    let mut story = Story::new();
+    let asked = story.ask(desk(), &register(1, CONTACT));
+    let challenge = &challenges(&asked)[0];
+    assert_eq!(story.ask(desk(), &signed(challenge, &register(2, CONTACT), USER, "secret")).status(), Some(200));
+    let stolen = Flow::Udp("198.51.100.1:5060".parse().unwrap());
+    let again = story.ask(stolen, &signed(challenge, &register(3, CONTACT), USER, "secret"));
+    assert_eq!(again.status(), Some(401));
+    assert!(challenges(&again)[0].is_stale);
+    assert_eq!(story.refused("stale_nonce"), 1);
+}
+
+#[test]
+fn nobody_registers_another_user_with_a_password_of_its_own() {
+    let mut story = Story::new();
+    let asked = story.ask(desk(), &register(1, CONTACT));
+    let other = register(2, CONTACT).to_string().replace(USER, "desk8");
+    let other = signed(&challenges(&asked)[0], &read(&other.into()), USER, "secret");
+    assert_eq!(story.ask(desk(), &other).status(), Some(403));
+    assert_eq!(story.edge.registered_devices(), 0);
+}
+
+#[test]
+fn a_brief_registration_and_two_contacts_are_refused_and_an_old_contact_may_go_in_the_same_message() {
+    let mut story = Story::new();
+    let brief = story.log_in(desk(), 1, &format!("{CONTACT}Expires: 3\n"), USER, "secret");
+    assert_eq!((brief.status(), brief.header("Min-Expires")), (Some(423), Some("10")));
+    let second = "Contact: <sip:desk7@192.168.1.8>\n";
+    let two = story.log_in(desk(), 3, &format!("{CONTACT}{second}"), USER, "secret");
+    assert_eq!(two.status(), Some(400));
+    let moved = format!("{CONTACT}{}", second.replace(">\n", ">;expires=0\n"));
+    assert_eq!(story.log_in(desk(), 5, &moved, USER, "secret").status(), Some(200));
+    assert_eq!(story.edge.registered_devices(), 1);
+    let gone = story.log_in(desk(), 7, "Contact: *\nExpires: 0\n", USER, "secret");
+    assert_eq!((gone.status(), gone.contacts().count(), story.edge.registered_devices()), (Some(200), 0, 0));
+}
+
+#[test]
+fn a_desk_phone_over_tcp_is_gone_with_its_connection() {
+    let mut story = Story::new();
+    let connection = ConnectionId(900);
+    story.tell(Input::ConnectionOpened { connection, peer: Peer::Trunk(DESK.parse().unwrap()) });
+    let asked = over_stream(&mut story, connection, &register(1, CONTACT));
+    let request = signed(&challenges(&asked)[0], &register(2, CONTACT), USER, "secret");
+    assert_eq!(over_stream(&mut story, connection, &request).status(), Some(200));
+    assert_eq!(story.edge.registered_devices(), 1);
+    story.tell(Input::ConnectionClosed { connection });
+    assert_eq!(story.edge.registered_devices(), 0);
+}
+
+/// Sends a request over a stream that is not a phone's, and gives the answer.
+fn over_stream(story: &mut Story, connection: ConnectionId, request: &Message) -> Message {
+    let flow = Flow::Stream(connection);
+    story.edge.handle(story.now, Input::Received { flow, bytes: request.as_bytes().clone() });
+    let mut answer = None;
+    while let Some(output) = story.edge.poll_output() {
+        match output {
+            Output::Transmit { flow: to, bytes } if to == flow => answer = Some(read(&bytes)),
+            other => {
+                let input = story.answer_to(&other).unwrap();
+                story.edge.handle(story.now, input);
+            }
+        }
+    }
+    answer.unwrap()
+}
+
+#[test]
+fn a_keep_alive_is_answered_to_a_registered_phone_only() {
+    let mut story = Story::new();
+    let ping = Input::Received { flow: desk(), bytes: "\r\n\r\n".into() };
+    story.edge.handle(story.now, ping.clone());
+    assert_eq!(story.edge.poll_output(), None);
+    story.log_in(desk(), 1, CONTACT, USER, "secret");
+    story.edge.handle(story.now, ping);
+    assert_eq!(story.edge.poll_output(), Some(Output::Transmit { flow: desk(), bytes: "\r\n".into() }));
+    story.edge.handle(story.now, Input::Received { flow: desk(), bytes: "\r\n".into() });
+    assert_eq!(story.edge.poll_output(), None, "an answer to a keep-alive is none");
+}
+
+#[test]
+fn a_device_whose_account_is_gone_is_not_reached_any_more() {
+    let mut story = Story::awake();
+    story.log_in(desk(), 1, CONTACT, USER, "secret");
+    let device = account(story.phones[0].identity, USER).unwrap().identity.device;
+    story.tell(Input::DeviceRevoked { device });
+    assert_eq!(story.edge.registered_devices(), 2);
+}
