@@ -14,6 +14,7 @@ mod agenda;
 mod bindings;
 mod call;
 mod caller;
+mod carrier;
 mod desk;
 mod device;
 mod flow;
@@ -32,7 +33,7 @@ mod tests;
 mod trunk;
 
 pub use crate::extension::WokenCallState;
-pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
+pub use flow::{ConnectionId, DeviceIdentity, DeviceKind, Flow, Peer};
 pub use input::{
     Account, Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
 };

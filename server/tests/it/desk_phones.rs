@@ -1,12 +1,16 @@
-//! Desk phones: their accounts, and how they register at the edge.
+//! Desk phones: their accounts, how they register at the edge, and their calls.
 
-use callfield_sip::message::Message;
+use callfield_media::sdp::{Offer, Security, Wish};
+use callfield_sip::message::{Message, Method as SipMethod};
 use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::exchange::{Desk, Exchange};
 use crate::office::{MORNING, Office, company, request};
 use crate::testing::{self, db_test};
+
+const TANAKA: &str = "+81312345678";
+const COMPANY: &str = "+81350001000";
 
 db_test! {
     async fn a_desk_phone_registers_with_its_account_until_that_is_gone(db: Db) {
@@ -28,7 +32,7 @@ db_test! {
     async fn a_guesser_finds_none_of_a_thousand_users(db: Db) {
         let exchange = Exchange::open(db).await;
         // From a trunk's address as many may come as want to.
-        exchange.trunk(&exchange.office.admin, "+81350001000").await;
+        exchange.trunk(&exchange.office.admin, COMPANY).await;
         let user = exchange.office.user("Suzuki").await;
         let mut desk = Desk::of(&exchange, &user).await;
         let (username, password) = (desk.username.clone(), desk.password.clone());
@@ -45,6 +49,48 @@ db_test! {
         assert_eq!(shapes.len(), 1, "{shapes:?}");
         (desk.username, desk.password) = (username, password);
         assert_eq!(desk.register(120).await.status(), Some(200), "and its owner is not locked out");
+    }
+
+    async fn a_customer_calls_a_desk_phone_and_both_are_heard_in_the_clear(db: Db) {
+        let exchange = Exchange::open(db).await;
+        let mut trunk = exchange.trunk(&exchange.office.admin, COMPANY).await;
+        let user = exchange.office.user("Suzuki").await;
+        let mut desk = Desk::of(&exchange, &user).await;
+        assert_eq!(desk.register(120).await.status(), Some(200));
+        let fields = json!({ "last_name": "Tanaka", "phones": { TANAKA: { "raw": TANAKA } } });
+        exchange.office.contact(&exchange.office.admin, Some(user.parse().unwrap()), fields).await;
+
+        let offer = trunk.audio.leg.offer(&Wish::new(Security::Plain));
+        let invite = trunk.dial(TANAKA, COMPANY, offer).await;
+        assert_eq!(trunk.next().await.status(), Some(100));
+        let rings = desk.next().await;
+        assert_eq!((rings.method(), rings.from().uri().unwrap().user()), (&SipMethod::Invite, Some(TANAKA)));
+        assert_eq!(rings.from().display().as_deref(), Some("Tanaka"));
+        let text = String::from_utf8(rings.as_bytes().to_vec()).unwrap();
+        assert!(text.contains("RTP/AVP") && !text.contains("crypto") && !text.contains("Callfield"), "{text}");
+        desk.answer(&rings, 180, None).await;
+        assert_eq!(trunk.next().await.status(), Some(180));
+        let offer = Offer::parse(&rings.body()).unwrap();
+        let (sdp, at_desk) = desk.audio.leg.answer(&offer, &Wish::new(Security::Plain)).unwrap();
+        desk.answer(&rings, 200, Some(sdp)).await;
+        assert_eq!(desk.next().await.method(), &SipMethod::Ack);
+        let answer = trunk.next().await;
+        assert_eq!(answer.status(), Some(200));
+        trunk.acknowledge(&invite, &answer).await;
+        let at_trunk = trunk.audio.leg.receive_answer(&answer.body()).unwrap();
+        desk.audio.speak(&at_desk).await;
+        trunk.audio.hear(&at_trunk).await;
+        trunk.audio.speak(&at_trunk).await;
+        desk.audio.hear(&at_desk).await;
+
+        desk.hang_up(&rings).await;
+        let bye = trunk.next().await;
+        assert_eq!(bye.method(), &SipMethod::Bye);
+        trunk.answer(&bye, 200, None).await;
+        assert_eq!(desk.next().await.status(), Some(200));
+        let calls = exchange.office.get(&exchange.office.admin, "/v1/calls").await;
+        let call = &calls.body["calls"][0];
+        assert_eq!((&call["outcome"], &call["device"], &call["user"]), (&json!("completed"), &json!(desk.device), &json!(user)));
     }
 
     async fn an_account_is_shown_once_and_listed_without_its_password(db: Db) {

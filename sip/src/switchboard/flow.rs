@@ -26,6 +26,15 @@ pub enum Peer {
     Trunk(SocketAddr),
 }
 
+/// What a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A phone of ours, on a connection of its own.
+    Phone,
+    /// A desk phone or foreign softphone, which logs in.
+    Desk,
+}
+
 /// A device whose token or password was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceIdentity {

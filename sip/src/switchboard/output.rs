@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, DeviceId, TenantId, TimelineEvent, Timestamp};
 
-use super::{ConnectionId, DeviceIdentity, Flow};
+use super::{ConnectionId, DeviceIdentity, DeviceKind, Flow};
 use crate::transaction::ServerId;
 
 /// An effect, or a question to the shell.
@@ -33,6 +33,8 @@ pub enum Output {
         call: CallId,
         /// The device that will get the offer.
         device: DeviceId,
+        /// What it is: media of a phone is encrypted, that of a desk phone is not.
+        kind: DeviceKind,
         /// The caller's offer; `None` if the caller wants to be offered to (late offer).
         caller_sdp: Option<Bytes>,
     },

@@ -76,13 +76,15 @@ impl Switchboard {
                 Layered::Cancelled { id, .. } => self.take_cancel(now, id),
                 Layered::Response { id, response, .. } => {
                     let is_final = response.status().is_some_and(|status| status >= 200);
-                    if !self.take_far_response(now, id, &response) && is_final {
+                    let is_taken =
+                        self.take_far_response(now, id, &response) || self.take_desk_response(now, id, &response);
+                    if !is_taken && is_final {
                         self.finish_bye(id);
                     }
                 }
                 Layered::Stray { response, .. } => self.take_stray_answer(now, &response),
                 Layered::ClientEnded { id, ended } => {
-                    if !self.end_far_request(now, id, ended) {
+                    if !self.end_far_request(now, id, ended) && !self.end_desk_request(now, id, ended) {
                         self.finish_bye(id);
                     }
                 }
@@ -158,7 +160,7 @@ impl Switchboard {
 
     /// A session that runs is not changed, except that a refresh of the same offer gets the same answer.
     fn take_change(&mut self, now: Timestamp, id: ServerId, invite: &Message) {
-        if self.far_dialog(invite).is_some() {
+        if self.far_dialog(invite).is_some() || self.desk_dialog(invite).is_some() {
             return self.respond(now, id, invite, 488);
         }
         let Some(call) = self.dialog_of(invite) else { return self.respond(now, id, invite, 481) };
@@ -171,7 +173,7 @@ impl Switchboard {
     }
 
     fn take_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) {
-        if self.take_far_bye(now, id, bye) {
+        if self.take_far_bye(now, id, bye) || self.take_desk_bye(now, id, bye) {
             return;
         }
         let Some(call) = self.dialog_of(bye) else { return self.respond(now, id, bye, 481) };
@@ -262,7 +264,7 @@ impl Switchboard {
     }
 
     fn holds_dialog_of(&mut self, request: &Message) -> bool {
-        self.dialog_of(request).is_some() || self.far_dialog(request).is_some()
+        self.dialog_of(request).is_some() || self.far_dialog(request).is_some() || self.desk_dialog(request).is_some()
     }
 
     pub(super) fn respond(&mut self, now: Timestamp, id: ServerId, request: &Message, status: u16) {
@@ -271,7 +273,15 @@ impl Switchboard {
         self.transactions.handle(now, Layer::Respond { id, response });
     }
 
-    fn contact_for(&self, flow: Hop) -> String {
+    /// Where a flow is for transactions.
+    pub(super) const fn hop_to(&self, flow: Flow) -> Hop {
+        match flow {
+            Flow::Udp(peer) => Hop::Udp(peer),
+            Flow::Stream(connection) => hop_of(connection),
+        }
+    }
+
+    pub(super) fn contact_for(&self, flow: Hop) -> String {
         match flow {
             Hop::Udp(_) => format!("sip:edge@{}", self.settings.udp_address),
             Hop::Connection { .. } => format!("sip:edge@{};transport=tcp", self.settings.tcp_address),
@@ -289,7 +299,7 @@ impl Switchboard {
     }
 }
 
-pub(super) const fn hop_of(connection: ConnectionId) -> Hop {
+const fn hop_of(connection: ConnectionId) -> Hop {
     Hop::Connection { id: connection.0, transport: Transport::Tcp }
 }
 

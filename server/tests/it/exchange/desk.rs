@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use callfield_domain::{Random, Seed};
+use callfield_sip::dialog::Dialog;
 use callfield_sip::digest::{Login, challenges};
 use callfield_sip::message::{Message, Method, NameAddr, RequestBuilder};
 use callfield_sip::uri::Uri;
@@ -11,11 +12,13 @@ use http::StatusCode;
 use serde_json::json;
 use tokio::net::UdpSocket;
 
+use super::audio::Audio;
 use super::{Exchange, read, within};
 
 /// A desk phone with its account.
 pub(crate) struct Desk {
     pub(crate) device: String,
+    pub(crate) audio: Audio,
     pub(crate) username: String,
     pub(crate) password: String,
     socket: UdpSocket,
@@ -34,6 +37,7 @@ impl Desk {
         assert_eq!(text("domain"), "abc.example");
         Self {
             device: text("device_id"),
+            audio: Audio::new(3).await,
             username: text("username"),
             password: text("password"),
             socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
@@ -100,5 +104,22 @@ impl Desk {
         let mut datagram = vec![0; 65_535];
         let (length, _) = within(self.socket.recv_from(&mut datagram)).await.unwrap();
         read(Bytes::copy_from_slice(&datagram[..length]))
+    }
+
+    /// Answers a request of the edge.
+    pub(crate) async fn answer(&self, request: &Message, status: u16, sdp: Option<Vec<u8>>) {
+        let start = request.response(status, "As told").to_tag("desk").header("Contact", self.contact());
+        let answer = match sdp {
+            Some(sdp) => start.body("application/sdp", sdp),
+            None => start,
+        };
+        self.send(&answer.build()).await;
+    }
+
+    /// Ends the call of an INVITE that it answered.
+    pub(crate) async fn hang_up(&mut self, invite: &Message) {
+        let mut dialog = Dialog::of_callee(invite, "desk").unwrap();
+        let via = self.via();
+        self.send(&dialog.request(Method::Bye).header("Via", via).build()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Stories of desk phones: who may register, and where they are reached.
+//! Stories of desk phones: who may register, where they are reached, and the calls that ring them.
 
 use super::*;
 use crate::digest::{Algorithm, Challenge, Ha1, Login, challenges};
@@ -35,9 +35,8 @@ impl Story {
     fn ask(&mut self, flow: Flow, request: &Message) -> Message {
         let before = self.trunk.len();
         self.tell(Input::Received { flow, bytes: request.as_bytes().clone() });
-        assert_eq!(self.flows.last(), Some(&flow));
-        assert_eq!(self.trunk.len(), before + 1, "one answer");
-        self.trunk.last().unwrap().clone()
+        assert_eq!(self.flows[before], flow);
+        self.trunk[before].clone()
     }
 
     /// Registers with a password, in two rounds; the answer to the second.
@@ -182,4 +181,157 @@ fn a_device_whose_account_is_gone_is_not_reached_any_more() {
     let device = account(story.phones[0].identity, USER).unwrap().identity.device;
     story.tell(Input::DeviceRevoked { device });
     assert_eq!(story.edge.registered_devices(), 2);
+}
+
+impl Story {
+    /// Both phones and the desk phone are registered.
+    fn with_desk() -> Self {
+        let mut story = Self::awake();
+        let response = story.log_in(desk(), 1, CONTACT, USER, "secret");
+        assert_eq!(response.status(), Some(200));
+        story
+    }
+
+    /// What the desk phone got of a method, without answers.
+    fn at_desk(&self, method: &Method) -> Vec<&Message> {
+        let sent = self.flows.iter().zip(&self.trunk).filter(|(flow, _)| **flow == desk());
+        sent.map(|(_, message)| message).filter(|message| message.is_request() && message.method() == method).collect()
+    }
+
+    /// The desk phone answers its INVITE.
+    fn desk_answers(&mut self, status: u16, body: &str) {
+        let invite = self.at_desk(&Method::Invite)[0];
+        let response = invite.response(status, "X").to_tag("d").header("Contact", "<sip:desk7@192.168.1.9:5062>");
+        let bytes = response.body("application/sdp", body.to_owned()).build().as_bytes().clone();
+        self.tell(Input::Received { flow: desk(), bytes });
+    }
+
+    fn desk_device(&self) -> DeviceId {
+        account(self.phones[0].identity, USER).unwrap().identity.device
+    }
+
+    /// What the edge told the trunk.
+    fn to_trunk(&self) -> Vec<u16> {
+        let told = self.flows.iter().zip(&self.trunk).filter(|(flow, _)| **flow == trunk());
+        told.filter_map(|(_, message)| message.status()).collect()
+    }
+}
+
+#[test]
+fn a_call_rings_the_desk_phone_with_the_phones_and_its_answer_gets_it() {
+    let mut story = Story::with_desk();
+    story.dial();
+    let invite = story.at_desk(&Method::Invite)[0];
+    assert_eq!(invite.request_uri_text(), "sip:desk7@192.168.1.9:5062;line=a");
+    assert_eq!(invite.to().uri_text(), "sip:desk7@phones.test");
+    assert_eq!(invite.from().uri_text(), "sip:+81312345678@phones.test;user=phone");
+    assert_eq!(invite.top_via().unwrap().transport(), "UDP");
+    assert_eq!(invite.vias().count(), 1);
+    assert_eq!(invite.header("X-Callfield-Call"), None, "what is ours stays here");
+    let (call, device) = (story.call(), story.desk_device());
+    let wanted = |output: &&Output| matches!(output, Output::BranchOfferWanted { kind: DeviceKind::Desk, .. });
+    assert_eq!(story.shell.iter().filter(wanted).count(), 1);
+
+    story.desk_answers(180, "");
+    story.desk_answers(200, "v=desk");
+    assert_eq!(story.at_desk(&Method::Ack).len(), 1);
+    let asked = Output::AnswerWanted { call, device, device_sdp: "v=desk".into() };
+    assert!(story.shell.contains(&asked));
+    assert_eq!(story.to_trunk(), [100, 180, 200]);
+    let elsewhere = AgentOutput::Ended { call, reason: crate::agent::EndReason::AnsweredElsewhere };
+    assert!(story.phones.iter().all(|phone| phone.news.contains(&elsewhere)));
+
+    story.desk_answers(200, "v=desk");
+    assert_eq!(story.at_desk(&Method::Ack).len(), 2, "its ACK was lost");
+    story.send(&story.in_dialog("ACK", 1, ""));
+    story.send(&story.in_dialog("BYE", 2, ""));
+    assert_eq!(story.rows(), [callfield_domain::Outcome::Completed]);
+    assert_eq!(story.at_desk(&Method::Bye)[0].to().tag(), Some("d"));
+}
+
+#[test]
+fn a_desk_phone_that_hangs_up_hears_200_when_the_row_is_durable() {
+    let mut story = Story::with_desk();
+    story.late_rows = true;
+    story.dial();
+    story.desk_answers(200, "v=desk");
+    story.send(&story.in_dialog("ACK", 1, ""));
+    let invite = story.at_desk(&Method::Invite)[0];
+    let text = format!(
+        "BYE sip:edge@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP {DESK};branch=z9hG4bKdb;rport\nMax-Forwards: 70\n\
+         From: <sip:{USER}@phones.test>;tag=d\nTo: {}\nCall-ID: {}\nCSeq: 1 BYE\nContent-Length: 0\n\n",
+        invite.from(),
+        invite.call_id()
+    );
+    story.tell(Input::Received { flow: desk(), bytes: text.replace('\n', "\r\n").into() });
+    let heard =
+        |story: &Story| {
+            story.flows.iter().zip(&story.trunk).any(|(flow, message)| {
+                *flow == desk() && message.status() == Some(200) && message.method() == &Method::Bye
+            })
+        };
+    assert!(!heard(&story));
+    story.tell(Input::Persisted { call: story.call() });
+    assert!(heard(&story));
+    assert_eq!(story.edge.live_calls(), 0);
+}
+
+#[test]
+fn an_invite_to_a_desk_phone_is_repeated_and_taken_back_when_another_device_answers() {
+    let mut story = Story::with_desk();
+    story.dial();
+    story.run_until(4_000);
+    assert_eq!(story.at_desk(&Method::Invite).len(), 4, "at 0, 0.5, 1.5 and 3.5 s");
+    story.desk_answers(180, "");
+    story.answer(0);
+    let cancel = story.at_desk(&Method::Cancel)[0];
+    assert_eq!(cancel.header("Reason"), Some("SIP;cause=200;text=\"Call completed elsewhere\""));
+    story.desk_answers(487, "");
+    assert_eq!(story.at_desk(&Method::Ack).len(), 1);
+    story.run_until(60_000);
+    assert!(story.at_desk(&Method::Bye).is_empty());
+}
+
+#[test]
+fn a_desk_phone_that_answers_too_late_is_acknowledged_and_hung_up() {
+    let mut story = Story::with_desk();
+    story.dial();
+    story.answer(0);
+    assert!(story.at_desk(&Method::Cancel).is_empty(), "nothing came from it yet (RFC 3261 section 9.1)");
+    story.desk_answers(200, "v=desk");
+    let reason = Some("SIP;cause=200;text=\"Call completed elsewhere\"");
+    assert_eq!(story.at_desk(&Method::Ack)[0].header("Reason"), reason);
+    assert_eq!(story.at_desk(&Method::Bye)[0].header("Reason"), reason);
+}
+
+#[test]
+fn a_desk_phone_that_is_dead_times_out_and_the_others_ring_on() {
+    let mut story = Story::with_desk();
+    story.dial();
+    story.run_until(32_000);
+    assert_eq!(story.edge.live_calls(), 1);
+    story.answer(1);
+    assert_eq!(story.to_trunk(), [100, 180, 200]);
+}
+
+#[test]
+fn a_desk_phone_that_declines_stops_all_and_one_that_is_busy_does_not() {
+    let mut story = Story::with_desk();
+    story.dial();
+    story.desk_answers(486, "");
+    assert_eq!((story.edge.live_calls(), story.at_desk(&Method::Ack).len()), (1, 1));
+    let mut story = Story::with_desk();
+    story.dial();
+    story.desk_answers(603, "");
+    assert_eq!((story.to_trunk(), story.rows()), (vec![100, 180, 603], vec![callfield_domain::Outcome::Rejected]));
+}
+
+#[test]
+fn a_desk_phone_that_registers_while_the_call_waits_rings_once() {
+    let mut story = Story::new();
+    story.dial();
+    story.log_in(desk(), 1, CONTACT, USER, "secret");
+    assert_eq!(story.at_desk(&Method::Invite).len(), 1);
+    story.log_in(desk(), 3, CONTACT, USER, "secret");
+    assert_eq!(story.at_desk(&Method::Invite).len(), 1, "a refresh releases nothing");
 }
