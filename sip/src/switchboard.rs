@@ -27,6 +27,7 @@ mod outer;
 mod output;
 mod perform;
 mod registrar;
+mod repetition;
 mod settings;
 #[cfg(test)]
 mod tests;

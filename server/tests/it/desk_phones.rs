@@ -93,6 +93,46 @@ db_test! {
         assert_eq!((&call["outcome"], &call["device"], &call["user"]), (&json!("completed"), &json!(desk.device), &json!(user)));
     }
 
+    async fn a_desk_phone_calls_a_customer_as_its_user_and_both_are_heard(db: Db) {
+        let exchange = Exchange::open(db).await;
+        let mut trunk = exchange.trunk(&exchange.office.admin, COMPANY).await;
+        let user = exchange.office.user("Suzuki").await;
+        let mut desk = Desk::of(&exchange, &user).await;
+        assert_eq!(desk.register(120).await.status(), Some(200));
+        let offer = desk.audio.leg.offer(&Wish::new(Security::Plain));
+        let invite = desk.dial("03-1234-5678", offer).await;
+
+        let out = trunk.next().await;
+        let (to, from) = (out.request_uri().unwrap(), out.from().uri().unwrap());
+        assert_eq!((out.method(), to.user(), from.user()), (&SipMethod::Invite, Some(TANAKA), Some(COMPANY)));
+        let text = String::from_utf8(out.as_bytes().to_vec()).unwrap();
+        assert!(!text.contains(&desk.username) && !text.contains("Authorization"), "{text}");
+        trunk.answer(&out, 180, None).await;
+        desk.hears(180).await;
+        let offer = Offer::parse(&out.body()).unwrap();
+        let (sdp, at_trunk) = trunk.audio.leg.answer(&offer, &Wish::new(Security::Plain)).unwrap();
+        trunk.answer(&out, 200, Some(sdp)).await;
+        assert_eq!(trunk.next().await.method(), &SipMethod::Ack);
+        let answer = desk.hears(200).await;
+        desk.acknowledge(&invite, &answer).await;
+        let at_desk = desk.audio.leg.receive_answer(&answer.body()).unwrap();
+        assert!(at_desk.keys.is_none());
+        desk.audio.speak(&at_desk).await;
+        trunk.audio.hear(&at_trunk).await;
+        trunk.audio.speak(&at_trunk).await;
+        desk.audio.hear(&at_desk).await;
+
+        trunk.hang_up(&out).await;
+        let bye = desk.next().await;
+        assert_eq!(bye.method(), &SipMethod::Bye);
+        desk.answer(&bye, 200, None).await;
+        assert_eq!(trunk.next().await.status(), Some(200));
+        let calls = exchange.office.get(&exchange.office.admin, "/v1/calls").await;
+        let call = &calls.body["calls"][0];
+        assert_eq!((&call["outcome"], &call["device"]), (&json!("completed"), &json!(desk.device)));
+        assert_eq!((&call["from"], &call["to"]), (&json!(COMPANY), &json!(TANAKA)));
+    }
+
     async fn an_account_is_shown_once_and_listed_without_its_password(db: Db) {
         let office = Office::open(db).await;
         let user = office.user("Suzuki").await;

@@ -105,6 +105,7 @@ impl Switchboard {
         if bound == Bound::Refreshed {
             return;
         }
+        self.resume_desk(now, identity.device);
         for call in self.calls_for(identity) {
             self.tell(now, call, Event::Registered(identity.device));
         }

@@ -80,7 +80,7 @@ impl Switchboard {
         if request.method() == &Method::Register {
             self.take_desk_register(now, id, flow, account, request);
         } else {
-            self.respond(now, id, request, 403);
+            self.take_desk_invite(now, id, flow, account, request);
         }
     }
 

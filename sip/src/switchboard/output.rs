@@ -66,6 +66,8 @@ pub enum Output {
         call: CallId,
         /// The device that calls.
         device: DeviceId,
+        /// What it is: a phone must offer encrypted media.
+        kind: DeviceKind,
         /// Its SDP offer.
         device_sdp: Bytes,
     },

@@ -115,6 +115,9 @@ impl Switchboard {
     }
 
     fn take_invite(&mut self, now: Timestamp, id: ServerId, flow: Hop, invite: &Message) {
+        if self.is_from_desk(flow, invite) {
+            return self.authenticate(now, id, flow, invite);
+        }
         if let Some(status) = self.reason_to_refuse(invite) {
             return self.respond(now, id, invite, status);
         }
@@ -160,7 +163,7 @@ impl Switchboard {
 
     /// A session that runs is not changed, except that a refresh of the same offer gets the same answer.
     fn take_change(&mut self, now: Timestamp, id: ServerId, invite: &Message) {
-        if self.far_dialog(invite).is_some() || self.desk_dialog(invite).is_some() {
+        if self.holds_other_dialog_of(invite) {
             return self.respond(now, id, invite, 488);
         }
         let Some(call) = self.dialog_of(invite) else { return self.respond(now, id, invite, 481) };
@@ -173,7 +176,10 @@ impl Switchboard {
     }
 
     fn take_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) {
-        if self.take_far_bye(now, id, bye) || self.take_desk_bye(now, id, bye) {
+        let is_taken = self.take_far_bye(now, id, bye)
+            || self.take_desk_bye(now, id, bye)
+            || self.take_desk_origin_bye(now, id, bye);
+        if is_taken {
             return;
         }
         let Some(call) = self.dialog_of(bye) else { return self.respond(now, id, bye, 481) };
@@ -188,7 +194,7 @@ impl Switchboard {
     }
 
     fn take_ack(&mut self, now: Timestamp, ack: &Message) {
-        let Some(call) = self.outer_by_name.get(&name_of(ack)).copied() else { return };
+        let Some(call) = self.outer_by_name.get(&name_of(ack)).copied() else { return self.take_desk_ack(now, ack) };
         let Some(acknowledged) = self.outer.get_mut(&call).and_then(|leg| leg.acknowledge(ack)) else { return };
         if let Some(sdp) = acknowledged.sdp {
             self.outputs.push_back(Output::CallerAccepted { call, sdp });
@@ -200,16 +206,21 @@ impl Switchboard {
     }
 
     fn take_cancel(&mut self, now: Timestamp, id: ServerId) {
-        if let Some(call) = self.outer_by_server.get(&id).copied() {
-            self.tell(now, call, Event::CallerCancelled);
+        match self.outer_by_server.get(&id).copied() {
+            Some(call) => self.tell(now, call, Event::CallerCancelled),
+            None => self.cancel_desk_invite(now, id),
         }
     }
 
     /// An INVITE that ended without a final answer of ours has lost its caller.
     fn end_server(&mut self, now: Timestamp, id: ServerId, ended: Ended) {
         self.logins.forget(id);
+        let is_lost = matches!(ended, Ended::FlowFailed | Ended::Timeout);
+        if is_lost {
+            self.cancel_desk_invite(now, id);
+        }
         let Some(call) = self.outer_by_server.remove(&id) else { return };
-        if matches!(ended, Ended::FlowFailed | Ended::Timeout) {
+        if is_lost {
             self.tell(now, call, Event::CallerCancelled);
         }
     }
@@ -264,7 +275,14 @@ impl Switchboard {
     }
 
     fn holds_dialog_of(&mut self, request: &Message) -> bool {
-        self.dialog_of(request).is_some() || self.far_dialog(request).is_some() || self.desk_dialog(request).is_some()
+        self.dialog_of(request).is_some() || self.holds_other_dialog_of(request)
+    }
+
+    /// Whether a request belongs to a dialog with the far end of a call, or with a desk phone.
+    fn holds_other_dialog_of(&mut self, request: &Message) -> bool {
+        self.far_dialog(request).is_some()
+            || self.desk_dialog(request).is_some()
+            || self.desk_origin_dialog(request).is_some()
     }
 
     pub(super) fn respond(&mut self, now: Timestamp, id: ServerId, request: &Message, status: u16) {

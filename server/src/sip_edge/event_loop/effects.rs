@@ -27,8 +27,8 @@ impl EventLoop {
             }
             Output::CallerAccepted { call, sdp } => self.media.caller_accepted(call, &sdp),
             Output::OutboundRouteWanted(question) => return self.ask_outbound(question),
-            Output::TrunkOfferWanted { call, device: _, device_sdp } => {
-                let sdp = self.media.offer_trunk(call, &device_sdp);
+            Output::TrunkOfferWanted { call, device: _, kind, device_sdp } => {
+                let sdp = self.media.offer_trunk(call, kind, &device_sdp);
                 return Some(Input::TrunkOffered { call, sdp });
             }
             Output::DeviceAnswerWanted { call, trunk_sdp } => {

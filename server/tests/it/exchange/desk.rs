@@ -106,6 +106,46 @@ impl Desk {
         read(Bytes::copy_from_slice(&datagram[..length]))
     }
 
+    /// Calls somebody, in two rounds; the second INVITE.
+    pub(crate) async fn dial(&mut self, number: &str, sdp: Vec<u8>) -> Message {
+        let to = format!("sip:{number}@abc.example");
+        let contact = self.contact();
+        let start = self.begin(Method::Invite, &to, &to).header("Contact", contact);
+        let first = start.body("application/sdp", sdp).build();
+        self.send(&first).await;
+        let asked = self.hears(401).await;
+        let ack = RequestBuilder::new(Method::Ack, &first.request_uri().unwrap())
+            .via(&first.top_via().unwrap())
+            .from(&first.from())
+            .to(&asked.to())
+            .call_id(first.call_id())
+            .cseq(first.cseq().number);
+        self.send(&ack.build()).await;
+        self.cseq += 1;
+        let again = first.edit().set("Via", self.via()).set("CSeq", format!("{} INVITE", self.cseq)).build();
+        let login = Login::new(&self.username, &self.password);
+        let signed = challenges(&asked)[0].authorize(&login, &again, 1, "c");
+        self.send(&signed).await;
+        signed
+    }
+
+    /// The next message but a 100, which must be an answer with this status.
+    pub(crate) async fn hears(&self, status: u16) -> Message {
+        loop {
+            let answer = self.next().await;
+            if answer.status() != Some(100) {
+                assert_eq!(answer.status(), Some(status), "{answer:?}");
+                return answer;
+            }
+        }
+    }
+
+    pub(crate) async fn acknowledge(&mut self, invite: &Message, answer: &Message) {
+        let dialog = Dialog::of_caller(invite, answer).unwrap();
+        let ack = dialog.ack(invite).header("Via", self.via()).build();
+        self.send(&ack).await;
+    }
+
     /// Answers a request of the edge.
     pub(crate) async fn answer(&self, request: &Message, status: u16, sdp: Option<Vec<u8>>) {
         let start = request.response(status, "As told").to_tag("desk").header("Contact", self.contact());

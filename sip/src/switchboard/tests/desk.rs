@@ -1,4 +1,4 @@
-//! Stories of desk phones: who may register, where they are reached, and the calls that ring them.
+//! Stories of desk phones: who may register, where they are reached, and the calls that they ring for and begin.
 
 use super::*;
 use crate::digest::{Algorithm, Challenge, Ha1, Login, challenges};
@@ -334,4 +334,179 @@ fn a_desk_phone_that_registers_while_the_call_waits_rings_once() {
     assert_eq!(story.at_desk(&Method::Invite).len(), 1);
     story.log_in(desk(), 3, CONTACT, USER, "secret");
     assert_eq!(story.at_desk(&Method::Invite).len(), 1, "a refresh releases nothing");
+}
+
+/// An INVITE of the desk phone, without an answer to a challenge.
+fn desk_invite(cseq: u32) -> Message {
+    let text = format!(
+        "INVITE sip:0312345678@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP {DESK};branch=z9hG4bKo{cseq};rport\nMax-Forwards: 70\n\
+         From: <sip:{USER}@192.0.2.1>;tag=o\nTo: <sip:0312345678@192.0.2.1>\nCall-ID: o1\nCSeq: {cseq} INVITE\n\
+         Contact: <sip:desk7@192.168.1.9:5062>\nContent-Type: application/sdp\nContent-Length: 6\n\nv=desk"
+    );
+    read(&text.replace('\n', "\r\n").into())
+}
+
+impl Story {
+    /// The desk phone calls out, in two rounds.
+    fn desk_dials() -> Self {
+        let mut story = Self::with_desk();
+        let asked = story.ask(desk(), &desk_invite(1));
+        assert_eq!(asked.status(), Some(401), "also from where it is registered");
+        let ack = asked_ack(&asked, 1);
+        story.tell(Input::Received { flow: desk(), bytes: ack.as_bytes().clone() });
+        let request = signed(&challenges(&asked)[0], &desk_invite(2), USER, "secret");
+        story.tell(Input::Received { flow: desk(), bytes: request.as_bytes().clone() });
+        story
+    }
+
+    fn desk_talks() -> Self {
+        let mut story = Self::desk_dials();
+        story.far_answers(180, "");
+        story.far_answers(200, "v=far");
+        story
+    }
+
+    /// The far end answers the INVITE of the edge.
+    fn far_answers(&mut self, status: u16, body: &str) {
+        let invite = self.at_trunk(&Method::Invite)[0];
+        let response = invite.response(status, "X").to_tag("b").header("Contact", "<sip:1@192.0.2.9:5060>");
+        let bytes = response.body("application/sdp", body.to_owned()).build().as_bytes().clone();
+        self.tell(Input::Received { flow: trunk(), bytes });
+    }
+
+    fn at_trunk(&self, method: &Method) -> Vec<&Message> {
+        let sent = self.flows.iter().zip(&self.trunk).filter(|(flow, _)| **flow == trunk());
+        sent.map(|(_, message)| message).filter(|message| message.is_request() && message.method() == method).collect()
+    }
+
+    /// The answers to the INVITE of the desk phone, without the challenge.
+    fn desk_hears(&self) -> Vec<u16> {
+        let told = self.flows.iter().zip(&self.trunk).filter(|(flow, message)| {
+            **flow == desk() && message.method() == &Method::Invite && message.call_id() == "o1"
+        });
+        told.filter_map(|(_, message)| message.status()).filter(|status| *status != 401).collect()
+    }
+
+    /// A request of the desk phone in the dialog of its call.
+    fn desk_in_dialog(&mut self, method: &str, cseq: u32) {
+        let tag =
+            self.trunk.iter().rev().find(|message| message.call_id() == "o1").unwrap().to().tag().map(str::to_owned);
+        let text = format!(
+            "{method} sip:edge@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP {DESK};branch=z9hG4bK{method}{cseq};rport\n\
+             Max-Forwards: 70\nFrom: <sip:{USER}@192.0.2.1>;tag=o\nTo: <sip:0312345678@192.0.2.1>;tag={}\n\
+             Call-ID: o1\nCSeq: {cseq} {method}\nContent-Length: 0\n\n",
+            tag.unwrap()
+        );
+        self.tell(Input::Received { flow: desk(), bytes: text.replace('\n', "\r\n").into() });
+    }
+}
+
+/// The ACK of the refusal of an INVITE.
+fn asked_ack(refusal: &Message, cseq: u32) -> Message {
+    let text = desk_invite(cseq).to_string();
+    let text = text.replace("INVITE", "ACK").replace("v=desk", "").replace("Length: 6", "Length: 0");
+    read(&text.into()).edit().to(&refusal.to()).build()
+}
+
+#[test]
+fn a_desk_phone_proves_itself_for_each_call_and_is_joined_with_the_far_end() {
+    let mut story = Story::desk_talks();
+    let invite = story.at_trunk(&Method::Invite)[0];
+    assert_eq!(invite.from().uri_text(), "sip:+81350001000@phones.test;user=phone");
+    assert_eq!(invite.header("Authorization"), None, "what it proved itself with stays here");
+    let wanted = |output: &&Output| matches!(output, Output::TrunkOfferWanted { kind: DeviceKind::Desk, .. });
+    assert_eq!(story.shell.iter().filter(wanted).count(), 1);
+    assert_eq!(story.desk_hears(), [100, 180, 200]);
+    let told = story.trunk.last().unwrap();
+    assert_eq!(told.contacts().next().unwrap().uri_text(), "sip:edge@192.0.2.1:5060");
+    story.run_until(1_000);
+    assert_eq!(story.desk_hears(), [100, 180, 200, 200], "until its ACK");
+    story.desk_in_dialog("ACK", 2);
+    story.run_until(10_000);
+    assert_eq!(story.desk_hears().len(), 4);
+
+    story.late_rows = true;
+    story.desk_in_dialog("BYE", 3);
+    assert_eq!(story.at_trunk(&Method::Bye).len(), 1);
+    let Some(Output::Persist(facts)) = story.shell.iter().rfind(|output| matches!(output, Output::Persist(_))) else {
+        panic!("no row")
+    };
+    assert_eq!((facts.device, facts.outcome), (Some(story.desk_device()), Some(callfield_domain::Outcome::Completed)));
+    let (call, is_heard) = (facts.id, |story: &Story| story.trunk.last().unwrap().status() == Some(200));
+    assert!(!is_heard(&story));
+    story.tell(Input::Persisted { call });
+    assert!(is_heard(&story));
+    assert_eq!(story.edge.live_calls(), 0);
+}
+
+#[test]
+fn a_far_end_that_hangs_up_before_the_ack_of_the_desk_phone_is_passed_on_after_it() {
+    let mut story = Story::desk_talks();
+    let invite = story.at_trunk(&Method::Invite)[0];
+    let bye = format!(
+        "BYE sip:edge@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bKfb;rport\nMax-Forwards: 70\n\
+         From: {};tag=b\nTo: {}\nCall-ID: {}\nCSeq: 1 BYE\nContent-Length: 0\n\n",
+        invite.to(),
+        invite.from(),
+        invite.call_id()
+    );
+    story.send(&bye);
+    assert!(story.at_desk(&Method::Bye).is_empty());
+    story.desk_in_dialog("ACK", 2);
+    let bye = story.at_desk(&Method::Bye)[0];
+    assert_eq!((bye.call_id(), bye.vias().count()), ("o1", 1));
+    let bytes = bye.response(200, "OK").build().as_bytes().clone();
+    story.tell(Input::Received { flow: desk(), bytes });
+    assert_eq!(story.rows(), [callfield_domain::Outcome::Completed]);
+}
+
+#[test]
+fn a_desk_phone_that_never_acknowledges_is_given_up_after_half_a_minute() {
+    let mut story = Story::desk_talks();
+    story.run_until(32_000);
+    assert_eq!((story.at_trunk(&Method::Bye).len(), story.at_desk(&Method::Bye).len()), (1, 1));
+    assert_eq!(story.rows(), [callfield_domain::Outcome::Completed]);
+    story.run_until(120_000);
+    assert_eq!(story.edge.live_calls(), 0);
+}
+
+#[test]
+fn a_desk_phone_that_gives_up_gets_487_and_one_that_is_refused_the_status_of_the_far_end() {
+    let mut story = Story::desk_dials();
+    story.far_answers(180, "");
+    let text =
+        desk_invite(2).to_string().replace("INVITE", "CANCEL").replace("v=desk", "").replace("Length: 6", "Length: 0");
+    story.tell(Input::Received { flow: desk(), bytes: text.into() });
+    assert_eq!(story.at_trunk(&Method::Cancel).len(), 1);
+    assert_eq!((story.desk_hears(), story.rows()), (vec![100, 180, 487], vec![callfield_domain::Outcome::Canceled]));
+
+    let mut story = Story::desk_dials();
+    story.far_answers(486, "");
+    assert_eq!((story.desk_hears(), story.rows()), (vec![100, 486], vec![callfield_domain::Outcome::Busy]));
+}
+
+#[test]
+fn a_desk_phone_that_is_not_registered_or_does_not_know_the_password_calls_nobody() {
+    let mut story = Story::with_desk();
+    let asked = story.ask(desk(), &desk_invite(1));
+    let request = signed(&challenges(&asked)[0], &desk_invite(2), USER, "guess");
+    assert_eq!(story.ask(desk(), &request).status(), Some(401));
+
+    let device = story.desk_device();
+    let asked = story.ask(desk(), &desk_invite(3));
+    story.tell(Input::DeviceRevoked { device });
+    let request = signed(&challenges(&asked)[0], &desk_invite(4), USER, "secret");
+    assert_eq!(story.ask(desk(), &request).status(), Some(403));
+    assert!(story.at_trunk(&Method::Invite).is_empty());
+    assert_eq!(story.edge.live_calls(), 0);
+}
+
+#[test]
+fn a_desk_phone_that_is_gone_ends_its_call_a_minute_after_its_registration_ran_out() {
+    let mut story = Story::desk_talks();
+    story.desk_in_dialog("ACK", 2);
+    story.run_until(359_900);
+    assert_eq!(story.edge.live_calls(), 1);
+    story.run_until(360_100);
+    assert_eq!((story.edge.live_calls(), story.at_trunk(&Method::Bye).len()), (0, 1));
 }
