@@ -1,5 +1,7 @@
 //! Reading a URI: where its parts lie.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::{Scheme, Uri, UriError};
 use crate::message::Text;
 use crate::message::text::Span;
@@ -111,7 +113,7 @@ fn read_tail(whole: &str, tail: &str) -> (Span, Span) {
 pub(crate) fn read_host_and_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
     let (host, rest) = if text.starts_with('[') {
         let end = text.find(']').ok_or(UriError::Host)? + 1;
-        text[1..end - 1].parse::<std::net::Ipv6Addr>().map_err(|_| UriError::Host)?;
+        read_ipv6(&text[1..end - 1]).ok_or(UriError::Host)?;
         text.split_at(end)
     } else {
         text.split_at(text.find(':').unwrap_or(text.len()))
@@ -129,6 +131,17 @@ pub(crate) fn read_host_and_port(text: &str) -> Result<(&str, Option<u16>), UriE
         _ => return Err(UriError::Port),
     };
     Ok((host, port))
+}
+
+/// Reads what stands between the brackets. The grammar of RFC 3261 writes a third colon before an embedded IPv4
+/// address; RFC 5118 §4.10 wants it understood.
+pub(super) fn read_ipv6(text: &str) -> Option<Ipv6Addr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let (groups, ipv4) = text.split_once(":::")?;
+    ipv4.parse::<Ipv4Addr>().ok()?;
+    format!("{groups}::{ipv4}").parse().ok()
 }
 
 #[cfg(test)]
