@@ -3,6 +3,7 @@
 mod arbitrary;
 mod ipv6;
 mod limits;
+mod machines;
 mod mutants;
 mod torture;
 mod torture_files;
