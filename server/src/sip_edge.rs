@@ -1,4 +1,4 @@
-//! Sockets around the pure switchboard: UDP and TCP for trunks, WebSockets for devices, and the shell's answers.
+//! Sockets around the pure switchboard: UDP, TCP and TLS for trunks, WebSockets for devices, and the shell's answers.
 //!
 //! Everything meets in one event loop, so the switchboard needs no lock. What takes long (routes, rows) is done by tasks
 //! whose answers come back as inputs.
@@ -59,7 +59,7 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
         app,
     };
     let inboxes = Inboxes { commands, answers: answers_inbox, streams: streams_inbox };
-    event_loop.run(inboxes, sockets.tcp, stop).await;
+    event_loop.run(inboxes, sockets.listeners, stop).await;
     if writing.await.is_err() {
         tracing::error!("the journal of calls broke off");
     }
@@ -70,6 +70,7 @@ fn settings(app: &App, sockets: &Sockets) -> Settings {
     Settings {
         udp_address: reached_at(&config.public_address, sockets.udp_address()),
         tcp_address: reached_at(&config.public_address, sockets.tcp_address()),
+        tls_address: reached_at(&config.public_address, sockets.tls_address()),
         ring_limit: Duration::from_millis(config.ring_ms),
         ..Settings::new(&config.domain, "")
     }

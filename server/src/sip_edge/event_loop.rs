@@ -3,19 +3,19 @@
 mod effects;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use callfield_sip::switchboard::{Flow, Input, Peer, Switchboard};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use callfield_sip::switchboard::{Flow, Input, Peer, Switchboard, Transport};
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::journal::Journal;
 use super::known_calls::KnownCalls;
 use super::latency::Latencies;
+use super::sockets::{Arrival, Listeners};
 use super::streams::{StreamEvent, Streams};
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
@@ -51,7 +51,7 @@ pub(super) struct EventLoop {
 
 impl EventLoop {
     /// Serves until `stop`.
-    pub(super) async fn run(mut self, mut inboxes: Inboxes, tcp: Option<TcpListener>, stop: CancellationToken) {
+    pub(super) async fn run(mut self, mut inboxes: Inboxes, listeners: Listeners, stop: CancellationToken) {
         let udp = self.udp.clone();
         let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
         let mut gauges = tokio::time::interval(GAUGES_EVERY);
@@ -63,7 +63,7 @@ impl EventLoop {
                 Some(answer) = inboxes.answers.recv() => self.answered(answer),
                 Some(event) = inboxes.streams.recv() => self.stream_event(event),
                 Some(Ok(())) = readable(udp.as_deref()) => self.datagrams(&mut datagram),
-                Some(Ok((stream, from))) = accept(tcp.as_ref()) => self.accepted(stream, from),
+                Ok(arrival) = listeners.accept() => self.accepted(arrival),
                 () = tokio::time::sleep(timeout) => self.due(),
                 _ = gauges.tick() => self.publish_gauges(),
             }
@@ -80,7 +80,7 @@ impl EventLoop {
             EdgeCommand::Connected { identity, received, to_device } => {
                 let peer = Peer::Device(identity);
                 let connection = self.streams.open_device(peer, received, to_device);
-                self.feed(Input::ConnectionOpened { connection, peer });
+                self.feed(Input::ConnectionOpened { connection, peer, transport: Transport::Wss });
             }
             EdgeCommand::CallState { identity, call, reply } => {
                 let state = self.switchboard.woken_call_state(self.app.now(), identity, call);
@@ -126,9 +126,10 @@ impl EventLoop {
         }
     }
 
-    fn accepted(&mut self, stream: TcpStream, from: SocketAddr) {
-        if let Some(connection) = self.streams.open_trunk(stream, from) {
-            self.feed(Input::ConnectionOpened { connection, peer: Peer::Trunk(from) });
+    fn accepted(&mut self, arrival: Arrival) {
+        let (peer, transport) = (Peer::Trunk(arrival.from), arrival.transport());
+        if let Some(connection) = self.streams.open_trunk(arrival) {
+            self.feed(Input::ConnectionOpened { connection, peer, transport });
         }
     }
 
@@ -176,13 +177,6 @@ impl EventLoop {
 async fn readable(socket: Option<&UdpSocket>) -> Option<std::io::Result<()>> {
     match socket {
         Some(socket) => Some(socket.readable().await),
-        None => std::future::pending().await,
-    }
-}
-
-async fn accept(listener: Option<&TcpListener>) -> Option<std::io::Result<(TcpStream, SocketAddr)>> {
-    match listener {
-        Some(listener) => Some(listener.accept().await),
         None => std::future::pending().await,
     }
 }

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use callfield_sip::switchboard::Transport;
 use thiserror::Error;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio_rustls::TlsAcceptor;
 
-use crate::config::Sip;
+use crate::config::{Listen, Sip};
 
 /// A configured address that cannot be listened on.
 #[derive(Debug, Error)]
@@ -19,7 +21,48 @@ pub struct BindError {
 /// The sockets trunks and PBXs reach.
 pub struct Sockets {
     pub(super) udp: Option<UdpSocket>,
+    pub(super) listeners: Listeners,
+}
+
+/// The sockets whose peers open connections.
+pub(super) struct Listeners {
     pub(super) tcp: Option<TcpListener>,
+    pub(super) tls: Option<TcpListener>,
+    /// What speaks TLS on the second.
+    pub(super) acceptor: Option<TlsAcceptor>,
+}
+
+/// A peer that has just connected.
+pub(super) struct Arrival {
+    pub(super) stream: TcpStream,
+    pub(super) from: SocketAddr,
+    /// What its TLS handshake is made with.
+    pub(super) tls: Option<TlsAcceptor>,
+}
+
+impl Arrival {
+    /// What carries its SIP.
+    pub(super) fn transport(&self) -> Transport {
+        if self.tls.is_some() { Transport::Tls } else { Transport::Tcp }
+    }
+}
+
+impl Listeners {
+    /// The next peer that connects.
+    pub(super) async fn accept(&self) -> std::io::Result<Arrival> {
+        let (accepted, tls) = tokio::select! {
+            accepted = accept(self.tcp.as_ref()) => (accepted, None),
+            accepted = accept(self.tls.as_ref().filter(|_| self.acceptor.is_some())) => (accepted, self.acceptor.clone()),
+        };
+        accepted.map(|(stream, from)| Arrival { stream, from, tls })
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> std::io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Sockets {
@@ -32,11 +75,9 @@ impl Sockets {
             Some(address) => Some(UdpSocket::bind(address).await.map_err(failed("sip.udp", address))?),
             None => None,
         };
-        let tcp = match config.tcp.address() {
-            Some(address) => Some(TcpListener::bind(address).await.map_err(failed("sip.tcp", address))?),
-            None => None,
-        };
-        Ok(Self { udp, tcp })
+        let tcp = listen("sip.tcp", config.tcp).await?;
+        let tls = listen("sip.tls", config.tls).await?;
+        Ok(Self { udp, listeners: Listeners { tcp, tls, acceptor: None } })
     }
 
     /// Where UDP is listened on.
@@ -46,7 +87,24 @@ impl Sockets {
 
     /// Where TCP is listened on.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
-        self.tcp.as_ref().and_then(|socket| socket.local_addr().ok())
+        self.listeners.tcp.as_ref().and_then(|socket| socket.local_addr().ok())
+    }
+
+    /// Where TLS is listened on.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.listeners.tls.as_ref().and_then(|socket| socket.local_addr().ok())
+    }
+
+    /// Says what speaks TLS; until then nobody is let in there.
+    pub fn secure_with(&mut self, acceptor: Option<TlsAcceptor>) {
+        self.listeners.acceptor = acceptor;
+    }
+}
+
+async fn listen(setting: &'static str, on: Listen) -> Result<Option<TcpListener>, BindError> {
+    match on.address() {
+        Some(address) => Ok(Some(TcpListener::bind(address).await.map_err(failed(setting, address))?)),
+        None => Ok(None),
     }
 }
 

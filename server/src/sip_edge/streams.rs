@@ -1,21 +1,25 @@
-//! The open streams of the edge: WebSockets of devices and TCP connections of trunks, each with a bounded queue.
+//! The open streams of the edge: WebSockets of devices, TCP and TLS connections of trunks, each with a bounded queue.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use callfield_sip::switchboard::{ConnectionId, Peer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+
+use super::sockets::Arrival;
 
 /// Messages that may wait for a peer that does not read; one more and it is dropped, so that nobody else waits.
 const QUEUE_MAX: usize = 64;
 /// Trunk connections from one address; one more is refused.
 const PER_ADDRESS_MAX: usize = 64;
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A trunk connection on which nothing happens for this long is closed (RFC 5626 keep-alives are more frequent).
 const IDLE: Duration = Duration::from_secs(600);
 /// How long one write may take.
@@ -74,21 +78,28 @@ impl Streams {
         connection
     }
 
-    /// Takes in a TCP connection; `None` if its address has too many.
-    pub(super) fn open_trunk(&mut self, stream: TcpStream, from: SocketAddr) -> Option<ConnectionId> {
+    /// Takes in a connection, whose TLS handshake may be still to come; `None` if its address has too many.
+    pub(super) fn open_trunk(&mut self, arrival: Arrival) -> Option<ConnectionId> {
+        let Arrival { stream, from, tls } = arrival;
         if self.trunks_from(from.ip()) >= PER_ADDRESS_MAX {
             metrics::counter!("callfield_sip_refused_total", "reason" => "connections_of_address").increment(1);
             return None;
         }
         // Small messages must not wait for each other; a socket that cannot do it is only slower.
         let _ = stream.set_nodelay(true);
-        let (reader, writer) = stream.into_split();
         let (queue, outgoing) = mpsc::channel(QUEUE_MAX);
         let (connection, stop) = self.insert(Peer::Trunk(from), queue);
         let (events, idle) = (self.events.clone(), self.idle);
-        tokio::spawn(write_stream(writer, outgoing, stop.clone()));
         tokio::spawn(async move {
-            stop.run_until_cancelled(read_stream(reader, connection, idle, &events)).await;
+            let line = Line { connection, idle, events: &events, outgoing, stop: &stop };
+            match tls {
+                None => line.converse(stream.into_split()).await,
+                Some(tls) => {
+                    if let Some(stream) = shake_hands(&tls, stream, &stop).await {
+                        line.converse(tokio::io::split(stream)).await;
+                    }
+                }
+            }
             stop.cancel();
             let _ = events.send(StreamEvent::Closed(connection)).await;
         });
@@ -134,8 +145,44 @@ impl Streams {
     }
 }
 
+/// Makes the stream a TLS one; `None` if its peer does not speak it, or not in time.
+async fn shake_hands(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+    stop: &CancellationToken,
+) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+    let reason = match stop.run_until_cancelled(tokio::time::timeout(HANDSHAKE, tls.accept(stream))).await? {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(_)) => "handshake_failed",
+        Err(_) => "handshake_timeout",
+    };
+    metrics::counter!("callfield_sip_refused_total", "reason" => reason).increment(1);
+    None
+}
+
+/// One connection of a trunk, ready to be spoken over.
+struct Line<'a> {
+    connection: ConnectionId,
+    idle: Duration,
+    events: &'a mpsc::Sender<StreamEvent>,
+    outgoing: mpsc::Receiver<Bytes>,
+    stop: &'a CancellationToken,
+}
+
+impl Line<'_> {
+    /// Moves bytes both ways until the peer leaves, the edge drops it, or a limit is hit.
+    async fn converse<R, W>(self, (reader, writer): (R, W))
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin + Send + 'static,
+    {
+        tokio::spawn(write_stream(writer, self.outgoing, self.stop.clone()));
+        self.stop.run_until_cancelled(read_stream(reader, self.connection, self.idle, self.events)).await;
+    }
+}
+
 async fn read_stream(
-    mut reader: OwnedReadHalf,
+    mut reader: impl AsyncRead + Unpin,
     connection: ConnectionId,
     idle: Duration,
     events: &mpsc::Sender<StreamEvent>,
@@ -149,9 +196,13 @@ async fn read_stream(
     }
 }
 
-async fn write_stream(mut writer: OwnedWriteHalf, mut outgoing: mpsc::Receiver<Bytes>, stop: CancellationToken) {
+async fn write_stream(
+    mut writer: impl AsyncWrite + Unpin,
+    mut outgoing: mpsc::Receiver<Bytes>,
+    stop: CancellationToken,
+) {
     while let Some(Some(bytes)) = stop.run_until_cancelled(outgoing.recv()).await {
-        if !matches!(tokio::time::timeout(WRITE, writer.write_all(&bytes)).await, Ok(Ok(()))) {
+        if !matches!(tokio::time::timeout(WRITE, write(&mut writer, &bytes)).await, Ok(Ok(()))) {
             return stop.cancel();
         }
     }
@@ -160,10 +211,16 @@ async fn write_stream(mut writer: OwnedWriteHalf, mut outgoing: mpsc::Receiver<B
         while let Ok(bytes) = outgoing.try_recv() {
             writer.write_all(&bytes).await?;
         }
-        std::io::Result::Ok(())
+        writer.shutdown().await
     };
     // The answer to what broke the stream was queued just before; a peer that has gone does not want it.
     let _ = tokio::time::timeout(LAST_WRITES, last_writes).await;
+}
+
+/// Over TLS, what is written must be flushed to leave.
+async fn write(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    writer.write_all(bytes).await?;
+    writer.flush().await
 }
 
 #[cfg(test)]
@@ -175,21 +232,21 @@ mod tests {
     use super::*;
 
     /// A trunk connection as both sides hold it.
-    struct Line {
+    struct Pair {
         streams: Streams,
         connection: ConnectionId,
         events: mpsc::Receiver<StreamEvent>,
         trunk: TcpStream,
     }
 
-    impl Line {
+    impl Pair {
         async fn open(idle: Duration) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let trunk = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (stream, from) = listener.accept().await.unwrap();
             let (sender, events) = mpsc::channel(64);
             let mut streams = Streams { idle, ..Streams::new(sender) };
-            let connection = streams.open_trunk(stream, from).unwrap();
+            let connection = streams.open_trunk(Arrival { stream, from, tls: None }).unwrap();
             Self { streams, connection, events, trunk }
         }
 
@@ -208,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_trunk_sends_is_passed_on_as_it_came_and_in_stretches() {
-        let mut line = Line::open(IDLE).await;
+        let mut line = Pair::open(IDLE).await;
         let sent: Vec<u8> = (0..STRETCH_BYTES_MAX * 3).map(|n| u8::try_from(n % 251).unwrap()).collect();
         line.trunk.write_all(b"no border of a message").await.unwrap();
         assert_eq!(line.received(22).await, b"no border of a message");
@@ -219,7 +276,7 @@ mod tests {
     #[tokio::test]
     async fn a_trunk_connection_is_closed_when_nothing_came_for_its_limit() {
         let idle = Duration::from_millis(30);
-        let mut line = Line::open(idle).await;
+        let mut line = Pair::open(idle).await;
         let sent = Instant::now();
         line.trunk.write_all(b"\r\n\r\n").await.unwrap();
         line.received(4).await;
@@ -231,7 +288,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_queued_before_a_stream_is_closed_is_still_written() {
-        let mut line = Line::open(IDLE).await;
+        let mut line = Pair::open(IDLE).await;
         line.streams.send(line.connection, Bytes::from_static(b"SIP/2.0 400 Bad Request\r\n"));
         line.streams.close(line.connection);
         let mut heard = String::new();

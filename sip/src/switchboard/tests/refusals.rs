@@ -115,7 +115,8 @@ fn a_running_session_is_not_changed() {
 fn a_stream_may_cut_messages_anywhere_and_is_closed_when_they_cannot_be_found() {
     let mut story = Story::awake();
     let connection = ConnectionId(1);
-    story.tell(Input::ConnectionOpened { connection, peer: Peer::Trunk(TRUNK.parse().unwrap()) });
+    let peer = Peer::Trunk(TRUNK.parse().unwrap());
+    story.tell(Input::ConnectionOpened { connection, peer, transport: Transport::Tcp });
     let bytes = Bytes::from(request("OPTIONS", "").replace("UDP", "TCP").replace('\n', "\r\n"));
     let flow = Flow::Stream(connection);
     let send = |story: &mut Story, bytes| story.edge.handle(story.now, Input::Received { flow, bytes });
