@@ -117,6 +117,10 @@ pub struct Sip {
     pub tls_cert_file: Option<PathBuf>,
     /// Its key.
     pub tls_key_file: Option<PathBuf>,
+    /// Connections of trunks and desk phones at a time.
+    pub connections: usize,
+    /// Those from one address, or from one IPv6 network.
+    pub connections_per_address: usize,
     /// The address PBXs and trunks are told to answer to; empty: the one that is listened on.
     pub public_address: String,
     /// How long a call rings before it counts as not answered.

@@ -118,6 +118,7 @@ pub struct Switchboard {
     memory: Memory,
     agenda: Agenda<Alarm, Why>,
     transactions: Transactions,
+    received: u64,
     refusals: BTreeMap<&'static str, u64>,
     outputs: VecDeque<Output>,
 }
@@ -147,6 +148,7 @@ impl Switchboard {
             inner: InnerLegs::default(),
             outbound: Outbounds::default(),
             agenda: Agenda::new(),
+            received: 0,
             refusals: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
@@ -224,6 +226,11 @@ impl Switchboard {
             self.outputs.push_back(Output::Timeline { call, event });
         }
         state
+    }
+
+    /// How many messages have come, keep-alives not among them.
+    pub const fn received(&self) -> u64 {
+        self.received
     }
 
     /// How often something was refused or dropped, by reason (`malformed`, `unknown_source`…), in the order of reasons.

@@ -16,7 +16,8 @@ use super::journal::Journal;
 use super::known_calls::KnownCalls;
 use super::latency::Latencies;
 use super::sockets::{Arrival, Listeners};
-use super::streams::{StreamEvent, Streams};
+use super::strangers::Strangers;
+use super::streams::{StreamEvent, Streams, refused};
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::wake_port::WakeResult;
@@ -42,6 +43,7 @@ pub(super) struct EventLoop {
     pub(super) switchboard: Switchboard,
     pub(super) udp: Option<Arc<UdpSocket>>,
     pub(super) streams: Streams,
+    pub(super) strangers: Strangers,
     pub(super) media: MediaRelays,
     pub(super) journal: Journal,
     pub(super) answers: mpsc::Sender<Input>,
@@ -108,7 +110,15 @@ impl EventLoop {
 
     fn stream_event(&mut self, event: StreamEvent) {
         match event {
-            StreamEvent::Received(connection, bytes) => self.received(Flow::Stream(connection), bytes),
+            StreamEvent::Received { connection, bytes, turn } => {
+                let source = self.streams.source_of(connection);
+                if source.is_some_and(|source| !self.strangers.admits(source, Instant::now())) {
+                    refused("flood");
+                    return self.streams.close(connection);
+                }
+                self.feed(Input::Received { flow: Flow::Stream(connection), bytes });
+                drop(turn);
+            }
             StreamEvent::Closed(connection) => {
                 if self.streams.forget(connection) {
                     self.feed(Input::ConnectionClosed { connection });
@@ -122,7 +132,11 @@ impl EventLoop {
         for _ in 0..DATAGRAMS_AT_ONCE {
             // An error is either "nothing more" or an ICMP answer to something sent: both are no datagram.
             let Ok((length, from)) = udp.try_recv_from(buffer) else { return };
-            self.received(Flow::Udp(from), Bytes::copy_from_slice(&buffer[..length]));
+            if !self.strangers.admits(from.ip(), Instant::now()) {
+                refused("flood");
+                continue;
+            }
+            self.feed(Input::Received { flow: Flow::Udp(from), bytes: Bytes::copy_from_slice(&buffer[..length]) });
         }
     }
 
@@ -131,11 +145,6 @@ impl EventLoop {
         if let Some(connection) = self.streams.open_trunk(arrival) {
             self.feed(Input::ConnectionOpened { connection, peer, transport });
         }
-    }
-
-    fn received(&mut self, flow: Flow, bytes: Bytes) {
-        metrics::counter!("callfield_sip_received_total").increment(1);
-        self.feed(Input::Received { flow, bytes });
     }
 
     fn due(&mut self) {
@@ -168,6 +177,7 @@ impl EventLoop {
     fn publish_gauges(&self) {
         metrics::gauge!("callfield_calls_live").set(self.switchboard.live_calls() as f64);
         metrics::gauge!("callfield_sip_streams_open").set(self.streams.count() as f64);
+        metrics::counter!("callfield_sip_received_total").absolute(self.switchboard.received());
         for (reason, count) in self.switchboard.refusals() {
             metrics::counter!("callfield_sip_refused_total", "reason" => reason).absolute(count);
         }

@@ -3,11 +3,15 @@
 use std::net::SocketAddr;
 
 use callfield_sip::switchboard::Transport;
+use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Listen, Sip};
+
+/// What the receive buffer of UDP should hold; Linux grants at most twice `net.core.rmem_max`.
+const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// A configured address that cannot be listened on.
 #[derive(Debug, Error)]
@@ -72,7 +76,7 @@ impl Sockets {
     /// [`BindError`] names the setting and the address.
     pub async fn bind(config: &Sip) -> Result<Self, BindError> {
         let udp = match config.udp.address() {
-            Some(address) => Some(UdpSocket::bind(address).await.map_err(failed("sip.udp", address))?),
+            Some(address) => Some(bind_udp(address).await.map_err(failed("sip.udp", address))?),
             None => None,
         };
         let tcp = listen("sip.tcp", config.tcp).await?;
@@ -99,6 +103,17 @@ impl Sockets {
     pub fn secure_with(&mut self, acceptor: Option<TlsAcceptor>) {
         self.listeners.acceptor = acceptor;
     }
+}
+
+/// A datagram socket that can hold a burst while the loop does something else.
+async fn bind_udp(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address).await?;
+    let handle = SockRef::from(&socket);
+    // A smaller buffer than wanted only loses more of a burst; what the system grants is said.
+    let _ = handle.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    let granted_bytes = handle.recv_buffer_size().unwrap_or_default();
+    tracing::info!(wanted_bytes = RECEIVE_BUFFER_BYTES, granted_bytes, "the receive buffer of SIP over UDP");
+    Ok(socket)
 }
 
 async fn listen(setting: &'static str, on: Listen) -> Result<Option<TcpListener>, BindError> {

@@ -20,10 +20,32 @@ impl Switchboard {
                 if let Some(open) = self.connections.get_mut(&connection) {
                     open.decoder.push(&bytes);
                 }
-                while let Some(frame) = self.next_frame(connection) {
+                self.take_frames(now, connection);
+            }
+        }
+    }
+
+    /// Takes in all that is complete. Keep-alives in a row get one answer with as many line ends (RFC 5626 §4.4.1): a
+    /// stretch can hold a thousand of them.
+    fn take_frames(&mut self, now: Timestamp, connection: ConnectionId) {
+        let mut pings = 0;
+        while let Some(frame) = self.next_frame(connection) {
+            match frame {
+                Frame::Ping => pings += 1,
+                Frame::Pong => {}
+                Frame::Message(_) | Frame::Broken(_) => {
+                    self.answer_pings(connection, std::mem::take(&mut pings));
                     self.take_frame(now, connection, frame);
                 }
             }
+        }
+        self.answer_pings(connection, pings);
+    }
+
+    fn answer_pings(&mut self, connection: ConnectionId, pings: usize) {
+        if pings > 0 {
+            let bytes = Bytes::from(b"\r\n".repeat(pings));
+            self.outputs.push_back(Output::Transmit { flow: Flow::Stream(connection), bytes });
         }
     }
 
@@ -33,13 +55,12 @@ impl Switchboard {
 
     fn take_frame(&mut self, now: Timestamp, connection: ConnectionId, frame: Frame) {
         match frame {
-            Frame::Message(Verdict::Drop(_)) => self.count("unreadable"),
-            Frame::Message(verdict) => self.receive_verdict(now, self.hop_of(connection), verdict),
-            Frame::Ping => {
-                let bytes = Bytes::from_static(b"\r\n");
-                self.outputs.push_back(Output::Transmit { flow: Flow::Stream(connection), bytes });
+            Frame::Message(Verdict::Drop(_)) => {
+                self.received += 1;
+                self.count("unreadable");
             }
-            Frame::Pong => {}
+            Frame::Message(verdict) => self.receive_verdict(now, self.hop_of(connection), verdict),
+            Frame::Ping | Frame::Pong => {}
             Frame::Broken(_) => {
                 self.count("broken_stream");
                 // Without its decoder's frames the stream says nothing more; the shell closes it.
@@ -50,6 +71,7 @@ impl Switchboard {
     }
 
     fn receive_verdict(&mut self, now: Timestamp, flow: Hop, verdict: Verdict) {
+        self.received += u64::from(!matches!(verdict, Verdict::Drop(DropReason::KeepAlive)));
         match &verdict {
             Verdict::Ok(_) => {}
             Verdict::Answerable(..) => self.count("malformed"),
