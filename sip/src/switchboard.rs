@@ -4,16 +4,18 @@
 //! *inner leg* for each device it rings. A shell feeds [`Input`]s, drains [`Output`]s and sleeps until the next deadline.
 //!
 //! What belongs to the shell is asked for: the route ([`Output::RouteWanted`]), the SDP bodies
-//! ([`Output::BranchOfferWanted`], [`Output::AnswerWanted`]) and durability ([`Output::Persist`]). Each question carries
+//! ([`Output::BranchOfferWanted`], [`Output::AnswerWanted`], [`Output::ChangeWanted`]…) and durability ([`Output::Persist`]). Each question carries
 //! the call's id and is answered by the input named in its documentation, at once or later.
 //!
 //! Inside, messages become events of a [`call::Call`], which alone decides, and its actions become messages:
-//! `trunk` and `device` read what comes, `perform` does what a call wants, `registrar` keeps the bindings.
+//! `trunk` and `device` read what comes, `perform` does what a call wants, `changes` lets the two ends of a call that talks
+//! change their sessions, `registrar` keeps the bindings.
 
 mod agenda;
 mod bindings;
 mod call;
 mod caller;
+mod changes;
 mod device;
 mod flow;
 mod inner;
@@ -31,6 +33,7 @@ mod trunk;
 
 pub use crate::extension::WokenCallState;
 pub use crate::transaction::Transport;
+pub use changes::Side;
 pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
 pub use input::{Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult};
 pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
@@ -46,6 +49,7 @@ use crate::transaction::{ClientId, ServerId, Settings as TransactionSettings, Tr
 use agenda::Agenda;
 use bindings::Bindings;
 use call::{Call, Event};
+use changes::Changes;
 use inner::{Edge, InnerLegs};
 use memory::Memory;
 use outbound::Outbounds;
@@ -70,6 +74,8 @@ pub enum Why {
     PersistLimit(CallId),
     /// A device, or the far end it called, has not confirmed the end of a call.
     Closing(CallId, DeviceId),
+    /// A change of a leg, its session's timer, or what is said again until it is acknowledged.
+    Change(CallId),
     /// A registration runs out.
     BindingExpiry,
     /// An ended call need not be remembered longer.
@@ -83,6 +89,7 @@ enum Alarm {
     Outer(CallId),
     Outbound(CallId),
     Inner(DeviceId, CallId),
+    Change(CallId, Side),
 }
 
 /// Who may have a part in calls.
@@ -115,6 +122,7 @@ pub struct Switchboard {
     next_client: u64,
     inner: InnerLegs,
     outbound: Outbounds,
+    changes: Changes,
     memory: Memory,
     agenda: Agenda<Alarm, Why>,
     transactions: Transactions,
@@ -147,6 +155,7 @@ impl Switchboard {
             next_client: 0,
             inner: InnerLegs::default(),
             outbound: Outbounds::default(),
+            changes: Changes::default(),
             agenda: Agenda::new(),
             received: 0,
             refusals: BTreeMap::new(),
@@ -174,6 +183,13 @@ impl Switchboard {
             Input::OutboundRouted { call, decision } => self.route_outbound(now, call, decision),
             Input::TrunkOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
             Input::DeviceAnswer { call, sdp } => self.answer_device_of(now, call, sdp),
+            Input::ChangeMade { call, side, sdp, renews_other } => {
+                self.take_change_sdp(now, (call, side), sdp);
+                if renews_other {
+                    self.renew(now, (call, side.other()));
+                }
+            }
+            Input::Renew { call, side } => self.renew(now, (call, side)),
         }
         self.drain_transactions(now);
     }
@@ -192,6 +208,7 @@ impl Switchboard {
                 Alarm::Outer(call) => self.repeat_answer(now, call),
                 Alarm::Outbound(call) => self.wake_outbound(now, call),
                 Alarm::Inner(device, call) => self.drop_inner(device, call),
+                Alarm::Change(call, side) => self.wake_change(now, (call, side)),
             }
         }
         self.drain_transactions(now);

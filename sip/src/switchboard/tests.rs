@@ -2,6 +2,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a story looks only at what it is about")]
 
 mod calls;
+mod changes;
 mod outbound;
 mod refusals;
 mod registration;
@@ -27,6 +28,10 @@ struct Story {
     /// Whether the shell answers questions by itself.
     answers: bool,
     late_rows: bool,
+    /// What the shell makes of changes; `None` if the ends cannot agree.
+    change: Option<String>,
+    /// Whether changes are passed on.
+    renews: bool,
     /// What the shell decides about calls of phones.
     outbound: OutboundDecision,
 }
@@ -63,7 +68,19 @@ impl Story {
         let edge = Switchboard::new(Settings::new("phones.test", "192.0.2.1:5060"), random.seed(), at(0));
         let (trunk, flows, shell) = (Vec::new(), Vec::new(), Vec::new());
         let outbound = OutboundDecision::Dial(outbound::plan());
-        Self { now: at(0), edge, phones, trunk, flows, shell, answers: true, late_rows: false, outbound }
+        Self {
+            now: at(0),
+            edge,
+            phones,
+            trunk,
+            flows,
+            shell,
+            answers: true,
+            late_rows: false,
+            change: None,
+            renews: false,
+            outbound,
+        }
     }
 
     /// Both phones are registered.
@@ -153,6 +170,18 @@ impl Story {
             Output::TrunkOfferWanted { call, .. } => Input::TrunkOffered { call: *call, sdp: Some("v=trunk".into()) },
             Output::DeviceAnswerWanted { call, .. } => {
                 Input::DeviceAnswer { call: *call, sdp: Some("v=device".into()) }
+            }
+            Output::ChangeWanted { call, side, offer } => {
+                let sdp = self
+                    .change
+                    .clone()
+                    .map(|sdp| format!("{sdp} {side:?} {}", if offer.is_some() { "answer" } else { "offer" }));
+                Input::ChangeMade {
+                    call: *call,
+                    side: *side,
+                    sdp: sdp.map(Bytes::from),
+                    renews_other: offer.is_some() && self.renews,
+                }
             }
             Output::Persist(facts) if !self.late_rows => Input::Persisted { call: facts.id },
             _ => return None,

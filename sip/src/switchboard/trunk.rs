@@ -5,8 +5,9 @@ use callfield_domain::{CallId, Timestamp};
 
 use super::call::{Call, Event};
 use super::caller::parties_of;
+use super::changes::Arrival;
 use super::outer::{OuterLeg, SUPPORTED, name_of, reason, with_hints};
-use super::{Alarm, ConnectionId, Flow, Output, Peer, RouteQuestion, Settings, Switchboard, Transport};
+use super::{Alarm, ConnectionId, Flow, Output, Peer, RouteQuestion, Settings, Side, Switchboard, Transport};
 use crate::message::{DropReason, Frame, Message, Method, NameAddr, Verdict, parse};
 use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, Output as Layered, ServerId};
 use crate::uri::Scheme;
@@ -98,13 +99,15 @@ impl Switchboard {
                 Layered::Cancelled { id, .. } => self.take_cancel(now, id),
                 Layered::Response { id, response, .. } => {
                     let is_final = response.status().is_some_and(|status| status >= 200);
-                    if !self.take_far_response(now, id, &response) && is_final {
+                    let is_known =
+                        self.take_change_response(now, id, &response) || self.take_far_response(now, id, &response);
+                    if !is_known && is_final {
                         self.finish_bye(id);
                     }
                 }
                 Layered::Stray { response, .. } => self.take_stray_answer(now, &response),
                 Layered::ClientEnded { id, ended } => {
-                    if !self.end_far_request(now, id, ended) {
+                    if !self.end_change_request(now, id, ended) && !self.end_far_request(now, id, ended) {
                         self.finish_bye(id);
                     }
                 }
@@ -116,7 +119,7 @@ impl Switchboard {
     fn take_request(&mut self, now: Timestamp, id: ServerId, flow: Hop, request: &Message) {
         match request.method() {
             Method::Invite if request.to().tag().is_none() => self.take_invite(now, id, flow, request),
-            Method::Invite => self.take_change(now, id, request),
+            Method::Invite | Method::Update => self.take_change(now, id, request),
             Method::Bye => self.take_bye(now, id, request),
             Method::Info if !self.holds_dialog_of(request) => self.respond(now, id, request, 481),
             Method::Options | Method::Info => self.respond(now, id, request, 200),
@@ -128,7 +131,6 @@ impl Switchboard {
             Method::Cancel => self.respond(now, id, request, 481),
             Method::Ack
             | Method::Prack
-            | Method::Update
             | Method::Refer
             | Method::Subscribe
             | Method::Notify
@@ -182,18 +184,12 @@ impl Switchboard {
         Some(status)
     }
 
-    /// A session that runs is not changed, except that a refresh of the same offer gets the same answer.
-    fn take_change(&mut self, now: Timestamp, id: ServerId, invite: &Message) {
-        if self.far_dialog(invite).is_some() {
-            return self.respond(now, id, invite, 488);
+    /// A trunk changes the session of its leg.
+    fn take_change(&mut self, now: Timestamp, id: ServerId, request: &Message) {
+        match self.far_dialog(request).or_else(|| self.dialog_of(request)) {
+            Some(call) => self.take_leg_change(now, (call, Side::Outside), Arrival::Transaction(id), request),
+            None => self.respond(now, id, request, 481),
         }
-        let Some(call) = self.dialog_of(invite) else { return self.respond(now, id, invite, 481) };
-        let Some(leg) = self.outer.get_mut(&call) else { return };
-        match leg.accept_again(now, id, invite) {
-            Ok(response) => self.transactions.handle(now, Layer::Respond { id, response }),
-            Err(status) => self.respond(now, id, invite, status),
-        }
-        self.settle_outer(call);
     }
 
     fn take_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) {
@@ -212,7 +208,12 @@ impl Switchboard {
     }
 
     fn take_ack(&mut self, now: Timestamp, ack: &Message) {
-        let Some(call) = self.outer_by_name.get(&name_of(ack)).copied() else { return };
+        let far = self.outbound.call_of_far(ack);
+        let Some(call) = far.or_else(|| self.outer_by_name.get(&name_of(ack)).copied()) else { return };
+        let key = (call, Side::Outside);
+        if self.take_change_ack(now, key, ack) {
+            return;
+        }
         let Some(acknowledged) = self.outer.get_mut(&call).and_then(|leg| leg.acknowledge(ack)) else { return };
         if let Some(sdp) = acknowledged.sdp {
             self.outputs.push_back(Output::CallerAccepted { call, sdp });
@@ -220,6 +221,7 @@ impl Switchboard {
         if let Some(bye) = acknowledged.bye {
             self.send_bye(now, call, bye);
         }
+        self.note_confirmed(now, key);
         self.settle_outer(call);
     }
 

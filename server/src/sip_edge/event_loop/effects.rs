@@ -8,6 +8,7 @@ use callfield_sip::switchboard::{Flow, Input, OutboundDecision, OutboundQuestion
 
 use super::super::{outbound, route};
 use super::EventLoop;
+use crate::media_relay::Changed;
 
 impl EventLoop {
     /// Does one thing; what can be answered at once is returned.
@@ -33,6 +34,14 @@ impl EventLoop {
             Output::DeviceAnswerWanted { call, trunk_sdp } => {
                 let sdp = self.media.answer_device(call, &trunk_sdp);
                 return Some(Input::DeviceAnswer { call, sdp });
+            }
+            Output::ChangeWanted { call, side, offer } => {
+                let Changed { sdp, renews_other } = self.media.change(call, side, offer.as_deref());
+                return Some(Input::ChangeMade { call, side, sdp, renews_other });
+            }
+            Output::ChangeAnswered { call, side, answer } => {
+                let renew = self.media.change_answered(call, side, answer.as_deref());
+                return renew.map(|side| Input::Renew { call, side });
             }
             Output::MediaEnded { call } => self.media.end(call),
             Output::Wake(wake) => self.wake(wake),
