@@ -1,5 +1,7 @@
 //! The media of calls that a device begins, over real sockets.
 
+mod changes;
+
 use std::time::Duration;
 
 use callfield_domain::{Seed, Timestamp};
@@ -46,6 +48,29 @@ async fn a_phone_that_offers_no_key_is_not_joined() {
         assert_eq!(usable, security == Security::Optional, "{security:?}");
     }
     assert!(world.relays.offer_trunk(world.call_again, DeviceKind::Phone, b"v=0").is_none());
+}
+
+#[tokio::test]
+async fn a_desk_phone_talks_in_the_clear_and_may_hold() {
+    let mut world = World::new(40_000..=41_999);
+    let call = world.call();
+    let (mut desk, mut trunk) = (End::new(&mut world).await, End::new(&mut world).await);
+    let offer = desk.leg.offer(&Wish::new(Security::Plain));
+    let to_trunk = world.relays.offer_trunk(call, DeviceKind::Desk, &offer).unwrap();
+    let plain = Wish::new(Security::Plain);
+    let (answer, at_trunk) = trunk.leg.answer(&Offer::parse(&to_trunk).unwrap(), &plain).unwrap();
+    let answer = world.relays.answer_device(call, &answer).unwrap();
+    let at_desk = desk.leg.receive_answer(&answer).unwrap();
+    assert!(at_desk.keys.is_none());
+    let (mut desk_audio, mut trunk_audio) = (session(&at_desk), session(&at_trunk));
+    desk.speak(&mut desk_audio).await;
+    trunk.hear(&mut trunk_audio).await;
+
+    let hold = desk.leg.offer(&Wish::new(Security::Plain).direction(Direction::SendOnly));
+    let changed = world.relays.change(call, callfield_sip::switchboard::Side::Device, Some(&hold));
+    assert!(changed.renews_other);
+    let at_desk = desk.leg.receive_answer(&changed.sdp.unwrap()).unwrap();
+    assert_eq!((at_desk.direction, at_desk.keys.is_none()), (Direction::SendOnly, true));
 }
 
 #[tokio::test]

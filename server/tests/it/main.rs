@@ -16,6 +16,7 @@ mod outbound;
 mod program;
 mod records;
 mod refusals;
+mod sip_tls;
 mod sync;
 mod sync_wire;
 mod tls;

@@ -5,7 +5,7 @@ use callfield_domain::{CallId, DeviceId, Timestamp};
 
 use super::call::Event;
 use super::inner::Carrier;
-use super::{DeviceKind, Switchboard};
+use super::{DeviceKind, Side, Switchboard};
 use crate::message::{Message, Method};
 use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, ServerId};
 
@@ -30,8 +30,7 @@ impl Switchboard {
                 self.transactions.handle(now, Layer::Respond { id, response: message });
             }
             Carrier::Transactions { flow, invite, .. } => {
-                // A desk phone that registered from elsewhere meanwhile is spoken to there.
-                let flow = self.bindings.binding(device).map_or(flow, |binding| self.hop_to(binding.flow));
+                let flow = self.reach_of_desk(device, flow);
                 self.transact(now, (device, call), flow, invite, message);
             }
         }
@@ -104,6 +103,35 @@ impl Switchboard {
         leg.bye_received = Some(bye.detached());
         self.tell(now, call, Event::DeviceHungUp(device));
         true
+    }
+
+    /// Where a desk phone is spoken to: where it is registered by now, else where its leg began.
+    pub(super) fn reach_of_desk(&self, device: DeviceId, flow: Hop) -> Hop {
+        self.bindings.binding(device).map_or(flow, |binding| self.hop_to(binding.flow))
+    }
+
+    /// Where requests to the device of a call that talks go, if it is a desk phone.
+    pub(super) fn flow_to_desk(&mut self, call: CallId) -> Option<Hop> {
+        let device = self.device_of(call)?;
+        let flow = match self.inner.leg(device, call) {
+            Some(leg) => leg.carrier.flow(),
+            None => self.outbound.flow_of_desk(call),
+        };
+        Some(self.reach_of_desk(device, flow?))
+    }
+
+    /// The leg of a desk phone that a request in a dialog belongs to.
+    pub(super) fn desk_leg(&mut self, request: &Message) -> Option<(CallId, Side)> {
+        let rung = self.desk_dialog(request).map(|(_, call)| call);
+        rung.or_else(|| self.desk_origin_dialog(request)).map(|call| (call, Side::Device))
+    }
+
+    /// Takes in an ACK that is not a trunk's.
+    pub(super) fn take_desk_ack(&mut self, now: Timestamp, ack: &Message) {
+        match self.inner.desk_owner(ack.call_id()) {
+            Some((_, call)) => drop(self.take_change_ack(now, (call, Side::Device), ack)),
+            None => self.take_desk_origin_ack(now, ack),
+        }
     }
 
     /// The leg of a desk phone whose dialog a request belongs to.

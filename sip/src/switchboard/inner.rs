@@ -211,6 +211,14 @@ impl InnerLeg {
 }
 
 impl Carrier {
+    /// Where the INVITE to a desk phone went.
+    pub(super) const fn flow(self) -> Option<Hop> {
+        match self {
+            Self::Connection => None,
+            Self::Transactions { flow, .. } => Some(flow),
+        }
+    }
+
     /// A request with its Via, unless that is left to transactions.
     pub(super) fn with_via(self, start: RequestBuilder, edge: &Edge, random: &mut Random) -> RequestBuilder {
         match self {

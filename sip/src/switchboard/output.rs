@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, DeviceId, TenantId, TimelineEvent, Timestamp};
 
-use super::{ConnectionId, DeviceIdentity, DeviceKind, Flow};
+use super::{ConnectionId, DeviceIdentity, DeviceKind, Flow, Side};
 use crate::transaction::ServerId;
 
 /// An effect, or a question to the shell.
@@ -86,6 +86,26 @@ pub enum Output {
         login: ServerId,
         /// The user name that was given.
         user: String,
+    },
+    /// A leg of a call that talks changes: make its SDP. Answered by [`Input::ChangeMade`](super::Input::ChangeMade).
+    ///
+    /// Of one leg only one such question is open at a time.
+    ChangeWanted {
+        /// The call.
+        call: CallId,
+        /// Which leg.
+        side: Side,
+        /// The offer to be answered; `None` if an offer is wanted: [`Output::ChangeAnswered`] follows.
+        offer: Option<Bytes>,
+    },
+    /// What became of the last offer that was made for a leg.
+    ChangeAnswered {
+        /// The call.
+        call: CallId,
+        /// Which leg.
+        side: Side,
+        /// The answer; `None` if the offer was refused or crossed another: the leg stays as it was.
+        answer: Option<Bytes>,
     },
     /// No media flows any longer (or ever) for this call. Exactly once for each call that was to be `Ring`ed or `Dial`led.
     MediaEnded {

@@ -110,7 +110,7 @@ impl Switchboard {
             Action::Persist(facts) => self.outputs.push_back(Output::Persist(facts)),
             Action::Changed(facts) => self.outputs.push_back(Output::CallChanged(facts)),
             Action::Timeline(event) => self.outputs.push_back(Output::Timeline { call, event }),
-            Action::EndMedia => self.outputs.push_back(Output::MediaEnded { call }),
+            Action::EndMedia => self.end_media(now, call),
             Action::Invite(device) => {
                 let (carrier, kind) = self.carrier_to(device);
                 self.inner.begin(device, call, carrier);
@@ -134,6 +134,12 @@ impl Switchboard {
             }
             Action::Finish(farewell) => self.finish(now, call, farewell),
         }
+    }
+
+    /// Nothing of a call is changed any more, and no media flows.
+    pub(super) fn end_media(&mut self, now: Timestamp, call: CallId) {
+        self.end_changes(now, call);
+        self.outputs.push_back(Output::MediaEnded { call });
     }
 
     fn ask_for_answer(&mut self, now: Timestamp, device: DeviceId, call: CallId) {
@@ -232,7 +238,7 @@ impl Switchboard {
         let start = RequestBuilder::new(Method::Invite, &Uri::parse(&binding.contact).ok()?);
         let contact = match carrier {
             Carrier::Connection => format!("sip:edge@{domain};transport=ws"),
-            Carrier::Transactions { flow, .. } => self.contact_for(flow),
+            Carrier::Transactions { flow, .. } => self.contact_at(flow),
         };
         let start = carrier.with_via(start, &self.edge, &mut self.random);
         let invite = start

@@ -3,13 +3,13 @@
 use callfield_domain::{CallId, DeviceId, Timestamp};
 
 use super::call::Event;
-use super::{Asked, Origin};
+use super::{Asked, Origin, Outbounds};
 use crate::digest::Credentials;
 use crate::message::{Message, Method};
 use crate::switchboard::outer::name_of;
 use crate::switchboard::repetition::Repetition;
 use crate::switchboard::trunk::flow_of;
-use crate::switchboard::{Account, Switchboard};
+use crate::switchboard::{Account, Side, Switchboard};
 use crate::transaction::{Flow as Hop, Input as Layer, ServerId};
 
 /// What carries the leg of a desk phone that calls.
@@ -27,6 +27,13 @@ pub(super) struct DeskSide {
     pub(super) wants_bye: bool,
     /// The transaction of the phone's BYE.
     bye: Option<ServerId>,
+}
+
+impl Outbounds {
+    /// Where the INVITE of a desk phone came from.
+    pub(in crate::switchboard) fn flow_of_desk(&self, call: CallId) -> Option<Hop> {
+        self.calls.get(&call)?.origin.desk.as_ref().map(|desk| desk.flow)
+    }
 }
 
 impl Switchboard {
@@ -57,7 +64,7 @@ impl Switchboard {
         if let Some(status) = self.reason_to_refuse_caller(is_registered, invite) {
             return self.respond(now, id, invite, status);
         }
-        let contact = self.contact_for(flow);
+        let contact = self.contact_for(flow, invite);
         let desk = DeskSide { flow, server: id, contact, repetition: None, wants_bye: false, bye: None };
         let Some(origin) = Origin::new(invite, self.random.token(16), Some(desk)) else {
             return self.respond(now, id, invite, 400);
@@ -77,8 +84,7 @@ impl Switchboard {
         };
         let (flow, server, bye) = (desk.flow, desk.server, desk.bye);
         if message.is_request() {
-            // A desk phone that registered from elsewhere meanwhile is spoken to there.
-            let flow = self.bindings.binding(device).map_or(flow, |binding| self.hop_to(binding.flow));
+            let flow = self.reach_of_desk(device, flow);
             return self.request_far(now, call, Asked::OriginBye, flow, message);
         }
         let id = if message.method() == &Method::Bye { bye } else { Some(server) };
@@ -87,9 +93,13 @@ impl Switchboard {
         }
     }
 
-    /// The ACK of a 200 to a desk phone.
-    pub(in crate::switchboard) fn take_desk_ack(&mut self, now: Timestamp, ack: &Message) {
+    /// The ACK of a 200 to a desk phone that called.
+    pub(in crate::switchboard) fn take_desk_origin_ack(&mut self, now: Timestamp, ack: &Message) {
         let Some(call) = self.desk_origin(ack) else { return };
+        let key = (call, Side::Device);
+        if self.take_change_ack(now, key, ack) {
+            return;
+        }
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
         let Some(desk) = &outbound.origin.desk else { return };
         let wants_bye = desk.wants_bye;
@@ -100,6 +110,7 @@ impl Switchboard {
         if wants_bye {
             self.hang_up_origin(now, call);
         }
+        self.note_confirmed(now, key);
         self.settle_outbound(now, call);
     }
 

@@ -118,6 +118,11 @@ impl Origin {
         }
     }
 
+    /// Whether the device has the final answer.
+    pub(super) const fn is_confirmed(&self) -> bool {
+        self.is_confirmed
+    }
+
     /// The BYE of this end; `None` if the device hung up itself.
     pub(super) fn bye(&mut self, now: Timestamp, edge: &Edge, random: &mut Random) -> Option<Message> {
         if self.bye.is_some() || self.bye_received.is_some() {

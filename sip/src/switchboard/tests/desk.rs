@@ -135,7 +135,11 @@ fn a_brief_registration_and_two_contacts_are_refused_and_an_old_contact_may_go_i
 fn a_desk_phone_over_tcp_is_gone_with_its_connection() {
     let mut story = Story::new();
     let connection = ConnectionId(900);
-    story.tell(Input::ConnectionOpened { connection, peer: Peer::Trunk(DESK.parse().unwrap()) });
+    story.tell(Input::ConnectionOpened {
+        connection,
+        peer: Peer::Trunk(DESK.parse().unwrap()),
+        transport: Transport::Tcp,
+    });
     let asked = over_stream(&mut story, connection, &register(1, CONTACT));
     let request = signed(&challenges(&asked)[0], &register(2, CONTACT), USER, "secret");
     assert_eq!(over_stream(&mut story, connection, &request).status(), Some(200));
@@ -389,13 +393,15 @@ impl Story {
 
     /// A request of the desk phone in the dialog of its call.
     fn desk_in_dialog(&mut self, method: &str, cseq: u32) {
+        let body = if method == "INVITE" { "v=hold" } else { "" };
         let tag =
             self.trunk.iter().rev().find(|message| message.call_id() == "o1").unwrap().to().tag().map(str::to_owned);
         let text = format!(
             "{method} sip:edge@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP {DESK};branch=z9hG4bK{method}{cseq};rport\n\
              Max-Forwards: 70\nFrom: <sip:{USER}@192.0.2.1>;tag=o\nTo: <sip:0312345678@192.0.2.1>;tag={}\n\
-             Call-ID: o1\nCSeq: {cseq} {method}\nContent-Length: 0\n\n",
-            tag.unwrap()
+             Call-ID: o1\nCSeq: {cseq} {method}\nContent-Type: application/sdp\nContent-Length: {}\n\n{body}",
+            tag.unwrap(),
+            body.len()
         );
         self.tell(Input::Received { flow: desk(), bytes: text.replace('\n', "\r\n").into() });
     }
@@ -509,4 +515,49 @@ fn a_desk_phone_that_is_gone_ends_its_call_a_minute_after_its_registration_ran_o
     assert_eq!(story.edge.live_calls(), 1);
     story.run_until(360_100);
     assert_eq!((story.edge.live_calls(), story.at_trunk(&Method::Bye).len()), (0, 1));
+}
+
+#[test]
+fn a_desk_phone_that_calls_may_hold_and_hears_when_the_far_end_does() {
+    let mut story = Story::desk_talks();
+    story.desk_in_dialog("ACK", 2);
+    story.change = Some("v=new".to_owned());
+    story.desk_in_dialog("INVITE", 3);
+    let answer = story.trunk.last().unwrap();
+    assert_eq!((answer.status(), answer.body().as_ref()), (Some(200), &b"v=new Device answer"[..]));
+    story.desk_in_dialog("ACK", 3);
+    let heard = story.desk_hears().len();
+    story.run_until(40_000);
+    assert_eq!((story.desk_hears().len(), story.edge.live_calls()), (heard, 1), "it was acknowledged");
+
+    let Some(Output::ChangeWanted { call, side, .. }) =
+        story.shell.iter().rfind(|output| matches!(output, Output::ChangeWanted { .. })).cloned()
+    else {
+        panic!("nothing was asked")
+    };
+    assert_eq!(side, Side::Device);
+    story.tell(Input::Renew { call, side });
+    let renewal = story.at_desk(&Method::Invite).pop().unwrap().clone();
+    assert_eq!((renewal.vias().count(), renewal.body().as_ref()), (1, &b"v=new Device offer"[..]));
+    assert_eq!(renewal.contacts().next().unwrap().uri_text(), "sip:edge@192.0.2.1:5060");
+    let answer = renewal.response(200, "OK").header("Contact", "<sip:desk7@192.168.1.9:5062>");
+    let bytes = answer.body("application/sdp", "v=desk").build().as_bytes().clone();
+    story.tell(Input::Received { flow: desk(), bytes });
+    assert_eq!(
+        story.at_desk(&Method::Ack).pop().unwrap().cseq(),
+        &crate::message::CSeq { number: 1, method: Method::Ack }
+    );
+}
+
+#[test]
+fn a_desk_phone_that_was_rung_is_told_of_a_change_over_its_own_flow() {
+    let mut story = Story::with_desk();
+    story.dial();
+    story.desk_answers(200, "v=desk");
+    story.send(&story.in_dialog("ACK", 1, ""));
+    story.change = Some("v=new".to_owned());
+    story.tell(Input::Renew { call: story.call(), side: Side::Device });
+    let renewal = story.at_desk(&Method::Invite).pop().unwrap();
+    assert_eq!((renewal.cseq().number, renewal.vias().count()), (2, 1));
+    assert_eq!(renewal.to().tag(), Some("d"));
 }
