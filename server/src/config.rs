@@ -123,8 +123,21 @@ pub struct Sip {
     pub connections_per_address: usize,
     /// The address PBXs and trunks are told to answer to; empty: the one that is listened on.
     pub public_address: String,
+    /// The hashes that desk phones may prove their password with.
+    pub digest: Vec<Digest>,
     /// How long a call rings before it counts as not answered.
     pub ring_ms: u64,
+}
+
+/// A hash of digest authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Digest {
+    /// MD5.
+    #[serde(rename = "MD5")]
+    Md5,
+    /// SHA-256.
+    #[serde(rename = "SHA-256")]
+    Sha256,
 }
 
 /// The section `[telephony]`.

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callfield_domain::Random;
+use callfield_sip::digest::Algorithm;
 use callfield_sip::switchboard::{Settings, Switchboard};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::reachable::reachable;
+use crate::config::Digest;
 use crate::media_relay::MediaRelays;
 use event_loop::{EventLoop, Inboxes};
 use journal::Journal;
@@ -81,7 +83,15 @@ fn settings(app: &App, sockets: &Sockets) -> Settings {
         tcp_address: reached_at(&config.public_address, sockets.tcp_address()),
         tls_address: reached_at(&config.public_address, sockets.tls_address()),
         ring_limit: Duration::from_millis(config.ring_ms),
+        digest: config.digest.iter().map(|digest| algorithm(*digest)).collect(),
         ..Settings::new(&config.domain, "")
+    }
+}
+
+const fn algorithm(digest: Digest) -> Algorithm {
+    match digest {
+        Digest::Md5 => Algorithm::Md5,
+        Digest::Sha256 => Algorithm::Sha256,
     }
 }
 

@@ -150,7 +150,7 @@ impl Switchboard {
             transactions: Transactions::new(store, random.seed())
                 .reached_at(Transport::Tcp, &settings.tcp_address)
                 .reached_at(Transport::Tls, &settings.tls_address),
-            logins: Logins::new(&settings.domain, random.seed()),
+            logins: Logins::new(&settings.domain, &settings.digest, random.seed()),
             settings,
             random,
             connections: BTreeMap::new(),

@@ -30,8 +30,8 @@ struct Waiting {
 
 impl Logins {
     /// None yet; nobody may guess the seed.
-    pub(super) fn new(domain: &str, seed: Seed) -> Self {
-        let verifier = Verifier::new(domain, &[Algorithm::Md5, Algorithm::Sha256], seed);
+    pub(super) fn new(domain: &str, algorithms: &[Algorithm], seed: Seed) -> Self {
+        let verifier = Verifier::new(domain, algorithms, seed);
         Self { verifier, waiting: BTreeMap::new() }
     }
 

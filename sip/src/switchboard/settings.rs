@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::digest::Algorithm;
+
 /// The longest a call may ring, whatever the settings say.
 pub const RING_CAP: Duration = Duration::from_secs(120);
 
@@ -27,6 +29,8 @@ pub struct Settings {
     /// How long a desk phone stays registered at most: brief, because nothing tells when it is gone, and the way to it
     /// through a router stays open only as long as it speaks.
     pub desk_lifetime: Duration,
+    /// The hashes that desk phones may prove their password with.
+    pub digest: Vec<Algorithm>,
     /// How long a call's row may take to become durable before the far end is answered without it.
     pub persist_limit: Duration,
     /// How long an ended call is remembered for devices that ask late.
@@ -50,6 +54,7 @@ impl Settings {
             silence_limit: Duration::from_secs(2),
             binding_lifetime: Duration::from_secs(3_600),
             desk_lifetime: Duration::from_secs(300),
+            digest: vec![Algorithm::Sha256, Algorithm::Md5],
             persist_limit: Duration::from_secs(20),
             memory: Duration::from_secs(600),
             memory_size: 10_000,
