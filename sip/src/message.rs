@@ -52,7 +52,7 @@ pub use text::Text;
 pub use typed::CSeq;
 pub use via::Via;
 
-pub(crate) use list::{quoted, split, unquoted};
+pub(crate) use list::{cut, quoted, split, unquoted};
 pub(crate) use names::is_token;
 
 use scan::{Head, Start};
