@@ -72,6 +72,11 @@ impl Message {
         (message, fault)
     }
 
+    /// Reads back the bytes of a message that was accepted or built before.
+    pub(crate) fn reread(bytes: Bytes) -> Self {
+        Self::scan(bytes).0
+    }
+
     pub(super) fn lines_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Line> {
         let kind = Kind::of(name.as_bytes());
         self.lines_of(kind).filter(move |line| kind != Kind::Other || is_same(self.name_of(line), name))
