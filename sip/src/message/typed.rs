@@ -1,5 +1,7 @@
 //! Typed accessors: headers as values.
 
+pub(super) mod session;
+
 use super::list::split;
 use super::names::Kind;
 use super::scan::{Line, Start};
