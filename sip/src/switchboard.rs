@@ -32,6 +32,7 @@ mod tests;
 mod trunk;
 
 pub use crate::extension::WokenCallState;
+pub use crate::transaction::Transport;
 pub use changes::Side;
 pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
 pub use input::{Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult};
@@ -101,6 +102,7 @@ enum Party {
 /// An open stream.
 struct Connection {
     peer: Peer,
+    transport: Transport,
     decoder: StreamDecoder,
 }
 
@@ -124,6 +126,7 @@ pub struct Switchboard {
     memory: Memory,
     agenda: Agenda<Alarm, Why>,
     transactions: Transactions,
+    received: u64,
     refusals: BTreeMap<&'static str, u64>,
     outputs: VecDeque<Output>,
 }
@@ -136,7 +139,9 @@ impl Switchboard {
         Self {
             edge: Edge { domain: settings.domain.clone() },
             memory: Memory::new(settings.memory, settings.memory_size),
-            transactions: Transactions::new(store, random.seed()),
+            transactions: Transactions::new(store, random.seed())
+                .reached_at(Transport::Tcp, &settings.tcp_address)
+                .reached_at(Transport::Tls, &settings.tls_address),
             settings,
             random,
             connections: BTreeMap::new(),
@@ -152,6 +157,7 @@ impl Switchboard {
             outbound: Outbounds::default(),
             changes: Changes::default(),
             agenda: Agenda::new(),
+            received: 0,
             refusals: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
@@ -160,8 +166,9 @@ impl Switchboard {
     /// Takes in what happened.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         match input {
-            Input::ConnectionOpened { connection, peer } => {
-                self.connections.insert(connection, Connection { peer, decoder: StreamDecoder::default() });
+            Input::ConnectionOpened { connection, peer, transport } => {
+                let opened = Connection { peer, transport, decoder: StreamDecoder::default() };
+                self.connections.insert(connection, opened);
             }
             Input::ConnectionClosed { connection } => self.close(now, connection),
             Input::Received { flow, bytes } => self.receive(now, flow, bytes),
@@ -238,6 +245,11 @@ impl Switchboard {
         state
     }
 
+    /// How many messages have come, keep-alives not among them.
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
     /// How often something was refused or dropped, by reason (`malformed`, `unknown_source`…), in the order of reasons.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         self.refusals.iter().map(|(reason, count)| (*reason, *count))
@@ -274,6 +286,7 @@ impl Switchboard {
     }
 
     fn close(&mut self, now: Timestamp, connection: ConnectionId) {
+        let hop = self.hop_of(connection);
         match self.connections.remove(&connection).map(|open| open.peer) {
             Some(Peer::Device(identity)) => {
                 let device = identity.device;
@@ -282,7 +295,7 @@ impl Switchboard {
                     self.lose_device(now, device);
                 }
             }
-            Some(Peer::Trunk(_)) => self.lose_trunk(now, connection),
+            Some(Peer::Trunk(_)) => self.lose_trunk(now, hop),
             None => {}
         }
     }

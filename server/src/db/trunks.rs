@@ -1,5 +1,6 @@
 //! Trunks: how calls come in and go out.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use callfield_domain::{TenantId, Timestamp, TrunkId};
@@ -30,6 +31,7 @@ statements! {
     INSERT_ADDRESS = "INSERT INTO trunk_addresses (tenant_id, trunk_id, address) VALUES ($1, $2, $3)
         ON CONFLICT (tenant_id, trunk_id, address) DO NOTHING";
     AT = "SELECT tenant_id, trunk_id FROM trunk_addresses WHERE address = $1 ORDER BY tenant_id, trunk_id";
+    SOURCES = "SELECT DISTINCT address FROM trunk_addresses ORDER BY address";
     OUTGOING = "SELECT outgoing_host, outgoing_port FROM trunks
         WHERE tenant_id = $1 AND outgoing_host IS NOT NULL AND outgoing_port IS NOT NULL
         ORDER BY created_at, id LIMIT 1";
@@ -75,6 +77,13 @@ fn socket_address(host: &str, port: i64) -> Result<SocketAddr> {
 }
 
 impl Tx {
+    /// Where calls of any trunk come from.
+    pub async fn trunk_sources(&mut self) -> Result<BTreeSet<IpAddr>> {
+        let rows: Vec<(String,)> = on!(*self, connection => sqlx::query_as(SOURCES).fetch_all(connection).await)?;
+        let sources = rows.into_iter().map(|(address,)| address.parse());
+        sources.collect::<std::result::Result<_, _>>().map_err(|_| DbError::Unreadable("trunk address"))
+    }
+
     /// The trunks whose calls come from `source`; none means that nothing from there is listened to.
     pub async fn trunks_at(&mut self, source: IpAddr) -> Result<Vec<(TenantId, TrunkId)>> {
         let rows: Vec<(Uuid, Uuid)> = on!(*self, connection => sqlx::query_as(AT)
@@ -111,6 +120,8 @@ mod tests {
                 assert_eq!(look_up.trunks_at(known.parse().unwrap()).await.unwrap(), [(house.tenant, id)], "{known}");
             }
             assert!(look_up.trunks_at("192.0.2.70".parse().unwrap()).await.unwrap().is_empty());
+            let sources = ["192.0.2.7", "2001:db8::1"].map(|text| text.parse().unwrap());
+            assert_eq!(look_up.trunk_sources().await.unwrap(), sources.into());
         }
 
         async fn calls_go_out_through_the_companys_first_trunk_that_takes_any(db: Db) {

@@ -171,6 +171,12 @@ impl Message {
         self.lines_of(kind).next().map(|line| self.shared_text_of(line.value))
     }
 
+    /// The values of a list.
+    pub(super) fn values_of(&self, kind: Kind) -> impl Iterator<Item = &str> {
+        let values = self.lines_of(kind).flat_map(|line| split(self.text_of(line.value), b','));
+        values.filter(|value| !value.is_empty())
+    }
+
     /// The values of a list as text that shares the message's bytes.
     pub(super) fn shared_values(&self, kind: Kind) -> impl Iterator<Item = Text> {
         self.lines_of(kind).flat_map(|line| self.shared_values_in(line))

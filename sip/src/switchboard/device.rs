@@ -20,6 +20,7 @@ impl Switchboard {
         bytes: Bytes,
     ) {
         let is_ping = bytes.as_ref() == b"\r\n\r\n";
+        self.received += u64::from(!bytes.trim_ascii().is_empty());
         match parse(bytes) {
             Verdict::Ok(message) if message.is_request() => {
                 self.take_device_request(now, connection, identity, &message);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Outcome, TenantId, Timestamp, UserId};
 
-use super::{ConnectionId, Flow, Peer, Side};
+use super::{ConnectionId, Flow, Peer, Side, Transport};
 
 /// Something that happened, or the shell's answer to an [`Output`](super::Output) that asked for one.
 ///
@@ -18,13 +18,15 @@ pub enum Input {
         connection: ConnectionId,
         /// Who is at its other end.
         peer: Peer,
+        /// What carries it, as Via says it.
+        transport: Transport,
     },
     /// A stream is gone, whoever closed it; nothing about it may come later.
     ConnectionClosed {
         /// The stream.
         connection: ConnectionId,
     },
-    /// One datagram, one WebSocket frame, or any stretch of a TCP stream: messages are cut out of it here.
+    /// One datagram, one WebSocket frame, or any stretch of a TCP or TLS stream: messages are cut out of it here.
     Received {
         /// Where it came from.
         flow: Flow,

@@ -6,6 +6,7 @@ mod changes;
 mod outbound;
 mod refusals;
 mod registration;
+mod tls;
 
 use std::net::SocketAddr;
 
@@ -136,7 +137,11 @@ impl Story {
             }
             Output::Transmit { flow: Flow::Stream(connection), bytes } => {
                 let phone = self.phones.iter().position(|phone| phone.connection == Some(*connection));
-                let phone = &mut self.phones[phone.unwrap()];
+                let Some(phone) = phone else {
+                    self.flows.push(Flow::Stream(*connection));
+                    return self.trunk.push(read(bytes));
+                };
+                let phone = &mut self.phones[phone];
                 if let Verdict::Ok(message) = parse(bytes.clone()) {
                     phone.got.push(message);
                 }
@@ -203,7 +208,7 @@ impl Story {
                 let connection = ConnectionId(u64::try_from(self.shell.len() * 2 + phone).unwrap() + 100);
                 let peer = Peer::Device(self.phones[phone].identity);
                 self.phones[phone].connection = Some(connection);
-                self.edge.handle(self.now, Input::ConnectionOpened { connection, peer });
+                self.edge.handle(self.now, Input::ConnectionOpened { connection, peer, transport: Transport::Wss });
                 self.phones[phone].agent.handle(self.now, AgentInput::Connected);
             }
             AgentOutput::Transmit(bytes) => {

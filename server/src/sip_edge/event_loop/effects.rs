@@ -52,11 +52,15 @@ impl EventLoop {
         None
     }
 
-    fn transmit(&self, flow: Flow, bytes: Bytes) {
+    fn transmit(&mut self, flow: Flow, bytes: Bytes) {
         metrics::counter!("callfield_sip_sent_total").increment(1);
         match flow {
             Flow::Stream(connection) => self.streams.send(connection, bytes),
             Flow::Udp(to) => {
+                let is_request = !bytes.starts_with(b"SIP/2.0 ");
+                if is_request {
+                    self.strangers.call_upon(to.ip(), Instant::now());
+                }
                 // A datagram that does not fit into the socket's buffer is lost, as on any link: it is sent again.
                 if let Some(udp) = &self.udp
                     && udp.try_send_to(&bytes, to).is_err()
