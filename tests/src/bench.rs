@@ -3,6 +3,8 @@
 //! A bench runs us and its peer alternately in one run and quotes ratios: the machines are small and noisy, and what
 //! two programs did in the same minute can be compared where absolute figures cannot.
 
+pub mod cpu;
+pub mod sip;
 pub mod wake;
 
 use std::fmt::Write as _;

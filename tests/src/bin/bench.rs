@@ -21,6 +21,8 @@ struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
+    /// What a REGISTER and a call cost, beside Kamailio with the same sipp scenarios
+    Sip,
     /// From the INVITE to the push and from REGISTER to the INVITE, at 20 calls a second
     Wake,
 }
@@ -40,6 +42,7 @@ async fn main() -> ExitCode {
 async fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
     let folder = tempfile::Builder::new().prefix("callfield-bench-").tempdir()?;
     let rows = match arguments.name {
+        Name::Sip => bench::sip::run(folder.path()).await?,
         Name::Wake => bench::wake::run(folder.path()).await?,
     };
     let _ = write!(std::io::stdout(), "{}", bench::table(&rows));

@@ -1,0 +1,43 @@
+//! What a process and its children cost: CPU time and memory, as /proc tells on Linux.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// Kernel ticks of CPU time in a second.
+const TICKS_PER_SECOND: f64 = 100.0;
+/// Bytes of a page.
+const PAGE_BYTES: f64 = 4_096.0;
+
+/// User and system time so far of a process and the children it has now, in seconds.
+pub fn seconds(pid: u32) -> Result<f64> {
+    let mut ticks = 0.0;
+    for pid in family(pid)? {
+        let fields = stat(pid)?;
+        let field = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok());
+        // utime and stime, fields 14 and 15.
+        ticks += field(11).context("no utime")? + field(12).context("no stime")?;
+    }
+    Ok(ticks / TICKS_PER_SECOND)
+}
+
+/// Resident memory of a process and its children, in MB; pages that they share count for each.
+pub fn resident_mb(pid: u32) -> Result<f64> {
+    let mut pages = 0.0;
+    for pid in family(pid)? {
+        pages += stat(pid)?.get(21).and_then(|text| text.parse::<f64>().ok()).context("no rss")?;
+    }
+    Ok(pages * PAGE_BYTES / 1e6)
+}
+
+fn family(pid: u32) -> Result<Vec<u32>> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    Ok(std::iter::once(pid).chain(children.split_whitespace().filter_map(|child| child.parse().ok())).collect())
+}
+
+/// The fields behind the name, which may hold spaces.
+fn stat(pid: u32) -> Result<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid} ended"))?;
+    let (_, fields) = stat.rsplit_once(')').context("/proc has another shape")?;
+    Ok(fields.split_whitespace().map(str::to_owned).collect())
+}
