@@ -223,6 +223,11 @@ impl Story {
                 let sdp = Some("v=phone".into());
                 self.phones[phone].agent.handle(self.now, AgentInput::AnswerSdp { call, sdp });
             }
+            AgentOutput::ChangeWanted { call, is_holding, .. } => {
+                let sdp = Some(if is_holding { "v=holds" } else { "v=talks" }.into());
+                self.phones[phone].news.push(output);
+                self.phones[phone].agent.handle(self.now, AgentInput::ChangeMade { call, sdp });
+            }
             news => self.phones[phone].news.push(news),
         }
     }

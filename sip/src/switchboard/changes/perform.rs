@@ -5,7 +5,7 @@ use callfield_domain::Timestamp;
 
 use super::{Alarm, Arrival, Key, Output, Sent, Side, Switchboard, Why};
 use crate::message::{Message, Method, RequestBuilder};
-use crate::session::{Output as Wanted, Request, Response};
+use crate::session::{End, Output as Wanted, Request, Response};
 use crate::switchboard::call::Event;
 use crate::switchboard::outer::{ALLOW, OuterLeg, reason};
 use crate::transaction::{Flow, Input as Layer};
@@ -34,6 +34,8 @@ impl Switchboard {
                 self.outputs.push_back(Output::ChangeAnswered { call, side, answer: Some(answer) });
             }
             Wanted::Kept { .. } => self.outputs.push_back(Output::ChangeAnswered { call, side, answer: None }),
+            // The device was away: it says its request again, and the call waits for it as long as for any device.
+            Wanted::Ended(End::Unacknowledged) if side == Side::Device => drop(self.changes.legs.remove(&key)),
             Wanted::Ended(_) => self.lose_leg(now, key),
             // Of a first INVITE, which a leg that talks has behind it.
             Wanted::Invited { .. } | Wanted::Progressed { .. } | Wanted::Established | Wanted::Refused { .. } => {}
