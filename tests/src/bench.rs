@@ -6,6 +6,7 @@
 pub mod allocations;
 pub mod parse;
 pub mod processor;
+pub mod sip;
 pub mod transactions;
 pub mod wake;
 

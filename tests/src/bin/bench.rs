@@ -22,6 +22,8 @@ struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
+    /// What a REGISTER and a call cost, beside Kamailio with the same sipp scenarios
+    Sip,
     /// From the INVITE to the push and from REGISTER to the INVITE, at 20 calls a second
     Wake,
     /// A message parsed and nine of its headers read, in alternating rounds with sipx-sip
@@ -49,6 +51,7 @@ async fn main() -> ExitCode {
 async fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
     let folder = tempfile::Builder::new().prefix("callfield-bench-").tempdir()?;
     let rows = match arguments.name {
+        Name::Sip => bench::sip::run(folder.path()).await?,
         Name::Wake => bench::wake::run(folder.path()).await?,
         Name::Parse => bench::parse::run()?,
         Name::Transactions => bench::transactions::run()?,
