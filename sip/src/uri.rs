@@ -87,6 +87,11 @@ impl Uri {
         read::read(text)
     }
 
+    /// Reads a part of a text; `part` must be a slice of it.
+    pub(crate) fn read_part(text: &Text, part: &str) -> Result<Self, UriError> {
+        read::read_part(text, part)
+    }
+
     /// Which scheme it has.
     pub fn scheme(&self) -> Scheme {
         self.scheme

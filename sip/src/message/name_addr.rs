@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memchr;
+
 use super::list::{find_outside, quoted, quoted_length, trim, unquoted};
 use super::params::Params;
 use super::text::{Span, Text};
@@ -90,7 +92,7 @@ impl NameAddr {
     /// # Errors
     /// Never for a value that [`NameAddr::read`] accepted or a message that was accepted as a whole.
     pub fn uri(&self) -> Result<Uri, UriError> {
-        Uri::read(self.text.part(self.uri_text()))
+        Uri::read_part(&self.text, self.uri_text())
     }
 
     /// The URI as text.
@@ -168,7 +170,7 @@ fn find_in_angles(whole: &str, open: usize) -> Result<[&str; 3], NameAddrError> 
     if display.starts_with('"') && quoted_length(display) != Some(display.len()) {
         return Err(NameAddrError::Quote);
     }
-    let length = whole[open..].find('>').ok_or(NameAddrError::Angle)?;
+    let length = memchr(b'>', &whole.as_bytes()[open..]).ok_or(NameAddrError::Angle)?;
     let params = trim(&whole[open + length + 1..]);
     if !params.is_empty() && !params.starts_with(';') {
         return Err(NameAddrError::Angle);
@@ -182,7 +184,7 @@ fn find_bare(whole: &str) -> Result<[&str; 3], NameAddrError> {
     if text.starts_with('"') {
         return Err(NameAddrError::Quote);
     }
-    let end = text.find(';').unwrap_or(text.len());
+    let end = memchr(b';', text.as_bytes()).unwrap_or(text.len());
     let uri = trim(&text[..end]);
     if uri.contains(['?', ',']) {
         return Err(NameAddrError::Bare);

@@ -9,8 +9,14 @@ use crate::message::text::Span;
 use crate::message::{Text, cut};
 
 pub(super) fn read(text: Text) -> Result<Uri, UriError> {
-    let Parts { scheme, user, password, host, port, params, headers } = find_parts(text.as_str())?;
-    Ok(Uri { scheme, user, password, host, port, params, headers, text })
+    let parts = find_parts(text.as_str())?;
+    Ok(parts.of_text(text))
+}
+
+/// Reads a part of a text, which the value shares.
+pub(super) fn read_part(text: &Text, part: &str) -> Result<Uri, UriError> {
+    let parts = find_parts(part)?;
+    Ok(parts.of_text(text.part(part)))
 }
 
 /// Where the parts of a URI lie; the checks of [`Uri::parse`] without a value.
@@ -63,6 +69,11 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    fn of_text(self, text: Text) -> Uri {
+        let Self { scheme, user, password, host, port, params, headers } = self;
+        Uri { scheme, user, password, host, port, params, headers, text }
+    }
+
     fn of(scheme: Scheme) -> Self {
         let none = Span::default();
         Self { scheme, user: none, password: None, host: none, port: None, params: none, headers: none }
