@@ -123,6 +123,8 @@ pub struct Sip {
     pub connections_per_address: usize,
     /// The address PBXs and trunks are told to answer to; empty: the one that is listened on.
     pub public_address: String,
+    /// The name servers that are asked for hosts of trunks; empty: those of the system.
+    pub name_servers: Vec<SocketAddr>,
     /// How long a call rings before it counts as not answered.
     pub ring_ms: u64,
 }

@@ -8,12 +8,14 @@ mod journal;
 mod known_calls;
 mod latency;
 mod outbound;
+mod resolver;
 mod route;
 mod sockets;
 mod strangers;
 mod streams;
 pub mod websocket;
 
+pub use resolver::{Carrier, Hop, ResolveError, Resolver};
 pub use sockets::{BindError, Sockets};
 
 use std::net::SocketAddr;
