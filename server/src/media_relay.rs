@@ -2,8 +2,9 @@
 //!
 //! A call has one socket towards the outside (the trunk) and one towards the devices, whoever began it. Each device that is
 //! rung gets an offer of its own with a key of its own; the relay believes only packets made with the key of the device
-//! that answered. A device that calls offers itself, with a key.
+//! that answered. A device that calls offers itself, with a key. Desk phones talk without one.
 
+mod changes;
 mod outbound;
 mod ports;
 mod pump;
@@ -18,13 +19,17 @@ use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Random};
 use callfield_media::relay::{Relay, Settings, Side};
 use callfield_media::sdp::{Agreement, Negotiation, Offer, Security, Wish};
+use callfield_sip::switchboard::DeviceKind;
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::clock::Clock;
 use crate::app::reachable::reachable;
 use crate::config;
+use changes::Wills;
 use ports::Ports;
+
+pub use changes::Changed;
 
 /// The media of every live call.
 pub struct MediaRelays {
@@ -44,7 +49,11 @@ struct CallMedia {
     /// What the end that began the call offered; `None` if it wants to be offered to.
     first_offer: Option<Offer>,
     outside_leg: Option<Negotiation>,
+    /// Of the devices that are rung.
     device_legs: BTreeMap<DeviceId, Negotiation>,
+    /// Of the device that talks.
+    device_leg: Option<Negotiation>,
+    wills: Wills,
     stop: CancellationToken,
 }
 
@@ -63,7 +72,13 @@ impl MediaRelays {
     }
 
     /// The SDP offer for a device; `None` if the caller's offer cannot be used or no port is free.
-    pub fn offer_device(&mut self, call: CallId, device: DeviceId, caller_sdp: Option<&[u8]>) -> Option<Bytes> {
+    pub fn offer_device(
+        &mut self,
+        call: CallId,
+        device: DeviceId,
+        kind: DeviceKind,
+        caller_sdp: Option<&[u8]>,
+    ) -> Option<Bytes> {
         if !self.calls.contains_key(&call) {
             let caller_offer = match caller_sdp {
                 Some(sdp) => Some(Offer::parse(sdp).inspect_err(|error| refused(call, error)).ok()?),
@@ -72,9 +87,13 @@ impl MediaRelays {
             self.open(call, caller_offer)?;
         }
         let media = self.calls.get_mut(&call)?;
+        let security = match kind {
+            DeviceKind::Phone => Security::Required,
+            DeviceKind::Desk => Security::Plain,
+        };
         let wish = match &media.first_offer {
-            Some(offer) => Wish::like(offer, Security::Required),
-            None => Wish::new(Security::Required),
+            Some(offer) => Wish::like(offer, security),
+            None => Wish::new(security),
         };
         let local = named(self.address, &media.towards_devices)?;
         let mut leg = Negotiation::new(local, &mut self.random);
@@ -89,7 +108,9 @@ impl MediaRelays {
         let mut leg = media.device_legs.remove(&device)?;
         let agreed = leg.receive_answer(device_sdp).inspect_err(|error| refused(call, error)).ok()?;
         media.connect(&self.clock, Side::B, &agreed)?;
-        media.device_legs = BTreeMap::from([(device, leg)]);
+        media.device_legs.clear();
+        media.device_leg = Some(leg);
+        media.wills.set(Side::B, agreed.direction.reversed());
         let local = named(self.address, &media.towards_outside)?;
         let mut caller_leg = Negotiation::new(local, &mut self.random);
         let wish = Wish::new(Security::Optional).codecs(&agreed.codecs());
@@ -97,6 +118,7 @@ impl MediaRelays {
             Some(offer) => {
                 let (sdp, agreed) = caller_leg.answer(offer, &wish).inspect_err(|error| refused(call, error)).ok()?;
                 media.connect(&self.clock, Side::A, &agreed)?;
+                media.wills.set(Side::A, offer.direction());
                 sdp
             }
             None => caller_leg.offer(&wish),
@@ -141,8 +163,17 @@ impl MediaRelays {
             self.clock.clone(),
             stop.clone(),
         ));
-        let (outside_leg, device_legs) = (None, BTreeMap::new());
-        let media = CallMedia { relay, towards_outside, towards_devices, first_offer, outside_leg, device_legs, stop };
+        let media = CallMedia {
+            relay,
+            towards_outside,
+            towards_devices,
+            first_offer,
+            outside_leg: None,
+            device_legs: BTreeMap::new(),
+            device_leg: None,
+            wills: Wills::default(),
+            stop,
+        };
         self.calls.insert(call, media);
         Some(())
     }

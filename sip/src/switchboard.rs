@@ -4,26 +4,32 @@
 //! *inner leg* for each device it rings. A shell feeds [`Input`]s, drains [`Output`]s and sleeps until the next deadline.
 //!
 //! What belongs to the shell is asked for: the route ([`Output::RouteWanted`]), the SDP bodies
-//! ([`Output::BranchOfferWanted`], [`Output::AnswerWanted`]) and durability ([`Output::Persist`]). Each question carries
+//! ([`Output::BranchOfferWanted`], [`Output::AnswerWanted`], [`Output::ChangeWanted`]…) and durability ([`Output::Persist`]). Each question carries
 //! the call's id and is answered by the input named in its documentation, at once or later.
 //!
 //! Inside, messages become events of a [`call::Call`], which alone decides, and its actions become messages:
-//! `trunk` and `device` read what comes, `perform` does what a call wants, `registrar` keeps the bindings.
+//! `trunk` and `device` read what comes, `perform` does what a call wants, `changes` lets the two ends of a call that talks
+//! change their sessions, `registrar` keeps the bindings.
 
 mod agenda;
 mod bindings;
 mod call;
 mod caller;
+mod carrier;
+mod changes;
+mod desk;
 mod device;
 mod flow;
 mod inner;
 mod input;
+mod login;
 mod memory;
 mod outbound;
 mod outer;
 mod output;
 mod perform;
 mod registrar;
+mod repetition;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -31,8 +37,11 @@ mod trunk;
 
 pub use crate::extension::WokenCallState;
 pub use crate::transaction::Transport;
-pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
-pub use input::{Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult};
+pub use changes::Side;
+pub use flow::{ConnectionId, DeviceIdentity, DeviceKind, Flow, Peer};
+pub use input::{
+    Account, Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
+};
 pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
 pub use settings::{RING_CAP, Settings};
 
@@ -46,7 +55,9 @@ use crate::transaction::{ClientId, ServerId, Settings as TransactionSettings, Tr
 use agenda::Agenda;
 use bindings::Bindings;
 use call::{Call, Event};
+use changes::Changes;
 use inner::{Edge, InnerLegs};
+use login::Logins;
 use memory::Memory;
 use outbound::Outbounds;
 use outer::OuterLeg;
@@ -70,6 +81,8 @@ pub enum Why {
     PersistLimit(CallId),
     /// A device, or the far end it called, has not confirmed the end of a call.
     Closing(CallId, DeviceId),
+    /// A change of a leg, its session's timer, or what is said again until it is acknowledged.
+    Change(CallId),
     /// A registration runs out.
     BindingExpiry,
     /// An ended call need not be remembered longer.
@@ -83,6 +96,7 @@ enum Alarm {
     Outer(CallId),
     Outbound(CallId),
     Inner(DeviceId, CallId),
+    Change(CallId, Side),
 }
 
 /// Who may have a part in calls.
@@ -106,6 +120,7 @@ pub struct Switchboard {
     random: Random,
     connections: BTreeMap<ConnectionId, Connection>,
     bindings: Bindings,
+    logins: Logins,
     calls: BTreeMap<CallId, Call>,
     calls_of: BTreeMap<Party, BTreeSet<CallId>>,
     outer: BTreeMap<CallId, OuterLeg>,
@@ -115,6 +130,7 @@ pub struct Switchboard {
     next_client: u64,
     inner: InnerLegs,
     outbound: Outbounds,
+    changes: Changes,
     memory: Memory,
     agenda: Agenda<Alarm, Why>,
     transactions: Transactions,
@@ -134,6 +150,7 @@ impl Switchboard {
             transactions: Transactions::new(store, random.seed())
                 .reached_at(Transport::Tcp, &settings.tcp_address)
                 .reached_at(Transport::Tls, &settings.tls_address),
+            logins: Logins::new(&settings.domain, random.seed()),
             settings,
             random,
             connections: BTreeMap::new(),
@@ -147,6 +164,7 @@ impl Switchboard {
             next_client: 0,
             inner: InnerLegs::default(),
             outbound: Outbounds::default(),
+            changes: Changes::default(),
             agenda: Agenda::new(),
             received: 0,
             refusals: BTreeMap::new(),
@@ -172,8 +190,17 @@ impl Switchboard {
             }
             Input::WakeReported(report) => self.note_report(report),
             Input::OutboundRouted { call, decision } => self.route_outbound(now, call, decision),
+            Input::Credentials { login, account } => self.check_login(now, login, account),
+            Input::DeviceRevoked { device } => self.revoke(now, device),
             Input::TrunkOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
             Input::DeviceAnswer { call, sdp } => self.answer_device_of(now, call, sdp),
+            Input::ChangeMade { call, side, sdp, renews_other } => {
+                self.take_change_sdp(now, (call, side), sdp);
+                if renews_other {
+                    self.renew(now, (call, side.other()));
+                }
+            }
+            Input::Renew { call, side } => self.renew(now, (call, side)),
         }
         self.drain_transactions(now);
     }
@@ -192,6 +219,7 @@ impl Switchboard {
                 Alarm::Outer(call) => self.repeat_answer(now, call),
                 Alarm::Outbound(call) => self.wake_outbound(now, call),
                 Alarm::Inner(device, call) => self.drop_inner(device, call),
+                Alarm::Change(call, side) => self.wake_change(now, (call, side)),
             }
         }
         self.drain_transactions(now);
@@ -273,12 +301,18 @@ impl Switchboard {
         match self.connections.remove(&connection).map(|open| open.peer) {
             Some(Peer::Device(identity)) => {
                 let device = identity.device;
-                if self.bindings.binding(device).is_some_and(|binding| binding.connection == connection) {
+                if self.bindings.binding(device).is_some_and(|binding| binding.flow == Flow::Stream(connection)) {
                     self.bindings.unbind(device);
                     self.lose_device(now, device);
                 }
             }
-            Some(Peer::Trunk(_)) => self.lose_trunk(now, hop),
+            Some(Peer::Trunk(_)) => {
+                self.lose_trunk(now, hop);
+                for device in self.bindings.at(Flow::Stream(connection)) {
+                    self.bindings.unbind(device);
+                    self.lose_device(now, device);
+                }
+            }
             None => {}
         }
     }

@@ -18,6 +18,11 @@ impl Text {
         std::str::from_utf8(&bytes).is_ok().then_some(Self(bytes))
     }
 
+    /// Takes bytes that were found to be UTF-8 before.
+    pub(super) fn of_valid(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
     /// The text as a string slice.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -110,8 +115,11 @@ impl Span {
         Self { start: clamp(start), end: clamp(end) }
     }
 
-    /// Where `part` lies in `whole`, of which it is a slice.
+    /// Where `part` lies in `whole`, of which it is a slice; an empty one lies nowhere.
     pub(crate) fn of(whole: &str, part: &str) -> Self {
+        if part.is_empty() {
+            return Self::default();
+        }
         let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
         Self::new(start, start + part.len())
     }

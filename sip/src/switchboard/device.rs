@@ -4,9 +4,10 @@ use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Timestamp};
 
 use super::call::Event;
+use super::changes::Arrival;
 use super::inner::Answer;
 use super::outer::{reason, with_hints};
-use super::{ConnectionId, DeviceIdentity, Flow, Output, Switchboard};
+use super::{ConnectionId, DeviceIdentity, Flow, Output, Side, Switchboard};
 use crate::message::{DropReason, Message, Method, Verdict, parse};
 
 impl Switchboard {
@@ -58,14 +59,9 @@ impl Switchboard {
             Method::Invite if request.to().tag().is_none() => {
                 self.take_device_invite(now, connection, identity, request);
             }
-            // Changing a running session comes later.
-            Method::Invite => {
-                let status = if self.holds_device_dialog(identity.device, request) { 488 } else { 481 };
-                self.answer_device(connection, request, status);
-            }
+            Method::Invite | Method::Update => self.take_device_change(now, connection, identity.device, request),
             Method::Cancel => self.take_device_cancel(now, connection, identity.device, request),
             Method::Prack
-            | Method::Update
             | Method::Refer
             | Method::Subscribe
             | Method::Notify
@@ -92,20 +88,35 @@ impl Switchboard {
         }
     }
 
+    /// A device changes the session of its leg.
+    fn take_device_change(&mut self, now: Timestamp, connection: ConnectionId, device: DeviceId, request: &Message) {
+        match self.device_dialog(device, request).or_else(|| self.origin_dialog(device, request)) {
+            Some(call) => self.take_leg_change(now, (call, Side::Device), Arrival::Connection(connection), request),
+            None => self.answer_device(connection, request, 481),
+        }
+    }
+
     fn take_device_response(&mut self, now: Timestamp, device: DeviceId, response: &Message) {
+        let call = self.inner.owner(response.call_id(), device).or_else(|| self.origin_named(device, response));
+        if call.is_some_and(|call| self.take_device_change_response(now, call, response)) {
+            return;
+        }
         let Some(call) = self.inner.owner(response.call_id(), device) else {
             return self.take_origin_response(now, device, response);
         };
         // The answer to a CANCEL says nothing that the one to the INVITE does not say.
         if response.method() == &Method::Invite {
-            self.take_answer(now, device, call, response);
+            if self.inner.leg(device, call).is_some_and(|leg| leg.is_answer_to_invite(response)) {
+                self.take_answer(now, device, call, response);
+            }
         } else if response.method() == &Method::Bye && response.status().is_some_and(|status| status >= 200) {
             self.drop_inner(device, call);
         }
     }
 
-    fn take_answer(&mut self, now: Timestamp, device: DeviceId, call: CallId, response: &Message) {
-        let Some(leg) = self.inner.leg(device, call).filter(|leg| leg.is_answer_to_invite(response)) else { return };
+    /// Takes in a response to the INVITE of a leg.
+    pub(super) fn take_answer(&mut self, now: Timestamp, device: DeviceId, call: CallId, response: &Message) {
+        let Some(leg) = self.inner.leg(device, call) else { return };
         let answer = leg.take_answer(response);
         match answer {
             Some(Answer::Progressed { rings }) => {
@@ -114,11 +125,11 @@ impl Switchboard {
             Some(Answer::Answered(sdp)) => self.take_2xx(now, device, call, sdp),
             Some(Answer::Repeated) => {
                 let ack = leg.ack(&self.edge, None, &mut self.random);
-                self.transmit_to(device, ack);
+                self.carry(now, device, call, ack);
             }
             Some(Answer::Refused(status)) => {
                 let ack = leg.ack_refusal(response);
-                self.transmit_to(device, ack);
+                self.carry(now, device, call, ack);
                 self.drop_inner(device, call);
                 self.tell(now, call, Event::Refused { device, status });
             }
@@ -161,7 +172,7 @@ impl Switchboard {
     /// Sends something to a device, if it is registered; else it goes out when it is.
     pub(super) fn transmit_to(&mut self, device: DeviceId, bytes: Option<Bytes>) {
         let (Some(bytes), Some(binding)) = (bytes, self.bindings.binding(device)) else { return };
-        let flow = Flow::Stream(binding.connection);
+        let flow = binding.flow;
         self.outputs.push_back(Output::Transmit { flow, bytes });
     }
 }

@@ -5,6 +5,7 @@
 //! what comes, `perform` does what a call wants.
 
 mod call;
+mod desk;
 mod far;
 mod from_device;
 mod from_far;
@@ -16,8 +17,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Timestamp};
 
-use super::{Alarm, DeviceIdentity, Switchboard, Why, WokenCallState};
-use crate::transaction::ClientId;
+use super::{Alarm, DeviceIdentity, Side, Switchboard, Why, WokenCallState};
+use crate::dialog::Dialog;
+use crate::message::Message;
+use crate::transaction::{ClientId, Flow, ServerId};
 use call::{Call, Event};
 use far::Far;
 use origin::Origin;
@@ -36,6 +39,8 @@ struct Outbound {
 enum Asked {
     Invite,
     Bye,
+    /// To the desk phone that called.
+    OriginBye,
     /// Of a branch of a fork that is not wanted: nobody waits for its end.
     StrayBye,
 }
@@ -51,6 +56,10 @@ pub(super) struct Outbounds {
     /// By the Call-ID that the edge chose.
     by_far: BTreeMap<String, CallId>,
     by_client: BTreeMap<ClientId, (CallId, Asked)>,
+    /// By the INVITE of a desk phone.
+    by_server: BTreeMap<ServerId, CallId>,
+    /// The desk phones that call, by what names their dialogs.
+    desks: BTreeMap<(String, String), DeviceId>,
 }
 
 impl Outbounds {
@@ -68,8 +77,42 @@ impl Outbounds {
         self.calls.get(&call).map(|outbound| outbound.call.woken_state(device))
     }
 
+    /// The device that began a call.
+    pub(super) fn device_of(&self, call: CallId) -> Option<DeviceId> {
+        self.calls.get(&call).map(|outbound| outbound.call.device().device)
+    }
+
+    /// Whether a call is one of these and its two ends are connected.
+    pub(super) fn is_talking(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|outbound| outbound.call.is_talking())
+    }
+
+    /// Whether the device has confirmed the answer to its INVITE.
+    pub(super) fn is_confirmed(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|outbound| outbound.origin.is_confirmed())
+    }
+
+    /// The dialog of a leg.
+    pub(super) fn dialog_with(&mut self, call: CallId, side: Side) -> Option<&mut Dialog> {
+        let outbound = self.calls.get_mut(&call)?;
+        match side {
+            Side::Outside => outbound.far.as_mut()?.dialog(),
+            Side::Device => Some(outbound.origin.dialog()),
+        }
+    }
+
+    /// Where requests to the far end go.
+    pub(super) fn reach(&self, call: CallId) -> Option<Flow> {
+        self.calls.get(&call)?.far.as_ref().map(Far::reach)
+    }
+
+    /// The call whose Call-ID a message of its far end has.
+    pub(super) fn call_of_far(&self, message: &Message) -> Option<CallId> {
+        self.by_far.get(message.call_id()).copied()
+    }
+
     /// The calls that a device began.
-    fn of_device(&self, device: DeviceId) -> Vec<CallId> {
+    pub(super) fn of_device(&self, device: DeviceId) -> Vec<CallId> {
         let begin = (device, String::new());
         let own = self.by_origin.range(begin..).take_while(|((of, _), _)| *of == device);
         own.map(|(_, call)| *call).collect()
@@ -100,6 +143,15 @@ impl Switchboard {
         self.tell_outbound(now, call, Event::Persisted);
     }
 
+    /// One end of a call is gone; both are told.
+    pub(super) fn lose_outbound_leg(&mut self, now: Timestamp, call: CallId, side: Side) {
+        let event = match side {
+            Side::Outside => Event::FarHungUp,
+            Side::Device => Event::DeviceHungUp,
+        };
+        self.tell_outbound(now, call, event);
+    }
+
     /// Tells a call what happened, and does what it wants.
     fn tell_outbound(&mut self, now: Timestamp, call: CallId, event: Event) {
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
@@ -108,6 +160,7 @@ impl Switchboard {
     }
 
     pub(super) fn wake_outbound(&mut self, now: Timestamp, call: CallId) {
+        self.repeat_to_desk(now, call);
         if let Some(outbound) = self.outbound.calls.get_mut(&call) {
             outbound.call.handle_timeout(now);
         }
@@ -123,12 +176,18 @@ impl Switchboard {
             let expected =
                 outbound.origin.gone_at().into_iter().chain(outbound.far.as_ref().and_then(Far::lingers_until));
             let closing = expected.filter(|at| *at > now).map(|at| (at, Why::Closing(call, device)));
-            let deadline = outbound.call.poll_timeout().into_iter().chain(closing).min();
+            let repetition = outbound.origin.desk.as_ref().and_then(|desk| desk.repetition.as_ref());
+            let repeated = repetition.map(|repetition| (repetition.deadline(), Why::AnswerRetransmit(call)));
+            let deadline = outbound.call.poll_timeout().into_iter().chain(closing).chain(repeated).min();
             return self.agenda.set(Alarm::Outbound(call), deadline);
         }
         self.agenda.set(Alarm::Outbound(call), None);
         let Some(gone) = self.outbound.calls.remove(&call) else { return };
         self.outbound.by_origin.remove(&(gone.call.device().device, gone.origin.call_id().to_owned()));
+        if let Some(desk) = &gone.origin.desk {
+            self.outbound.by_server.remove(&desk.server);
+            self.outbound.desks.remove(&gone.origin.name());
+        }
         if let Some(far) = gone.far {
             self.outbound.by_far.remove(far.call_id());
         }

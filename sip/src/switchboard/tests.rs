@@ -2,6 +2,8 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a story looks only at what it is about")]
 
 mod calls;
+mod changes;
+mod desk;
 mod outbound;
 mod refusals;
 mod registration;
@@ -27,6 +29,10 @@ struct Story {
     /// Whether the shell answers questions by itself.
     answers: bool,
     late_rows: bool,
+    /// What the shell makes of changes; `None` if the ends cannot agree.
+    change: Option<String>,
+    /// Whether changes are passed on.
+    renews: bool,
     /// What the shell decides about calls of phones.
     outbound: OutboundDecision,
 }
@@ -63,7 +69,19 @@ impl Story {
         let edge = Switchboard::new(Settings::new("phones.test", "192.0.2.1:5060"), random.seed(), at(0));
         let (trunk, flows, shell) = (Vec::new(), Vec::new(), Vec::new());
         let outbound = OutboundDecision::Dial(outbound::plan());
-        Self { now: at(0), edge, phones, trunk, flows, shell, answers: true, late_rows: false, outbound }
+        Self {
+            now: at(0),
+            edge,
+            phones,
+            trunk,
+            flows,
+            shell,
+            answers: true,
+            late_rows: false,
+            change: None,
+            renews: false,
+            outbound,
+        }
     }
 
     /// Both phones are registered.
@@ -154,6 +172,21 @@ impl Story {
             Output::DeviceAnswerWanted { call, .. } => {
                 Input::DeviceAnswer { call: *call, sdp: Some("v=device".into()) }
             }
+            Output::CredentialsWanted { login, user } => {
+                Input::Credentials { login: *login, account: desk::account(self.phones[0].identity, user) }
+            }
+            Output::ChangeWanted { call, side, offer } => {
+                let sdp = self
+                    .change
+                    .clone()
+                    .map(|sdp| format!("{sdp} {side:?} {}", if offer.is_some() { "answer" } else { "offer" }));
+                Input::ChangeMade {
+                    call: *call,
+                    side: *side,
+                    sdp: sdp.map(Bytes::from),
+                    renews_other: offer.is_some() && self.renews,
+                }
+            }
             Output::Persist(facts) if !self.late_rows => Input::Persisted { call: facts.id },
             _ => return None,
         })
@@ -189,6 +222,11 @@ impl Story {
             AgentOutput::AnswerWanted { call, .. } => {
                 let sdp = Some("v=phone".into());
                 self.phones[phone].agent.handle(self.now, AgentInput::AnswerSdp { call, sdp });
+            }
+            AgentOutput::ChangeWanted { call, is_holding, .. } => {
+                let sdp = Some(if is_holding { "v=holds" } else { "v=talks" }.into());
+                self.phones[phone].news.push(output);
+                self.phones[phone].agent.handle(self.now, AgentInput::ChangeMade { call, sdp });
             }
             news => self.phones[phone].news.push(news),
         }
@@ -233,7 +271,8 @@ impl Story {
 
     /// A request in the dialog that the 200 of the edge made.
     fn in_dialog(&self, method: &str, cseq: u32, body: &str) -> String {
-        let tag = self.trunk.iter().find_map(|message| message.to().tag().map(str::to_owned)).unwrap();
+        let mut told = self.trunk.iter().filter(|message| message.call_id() == "c1");
+        let tag = told.find_map(|message| message.to().tag().map(str::to_owned)).unwrap();
         let length = body.replace('\n', "\r\n").len();
         format!(
             "{method} sip:edge@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK{method}{cseq};rport\n\

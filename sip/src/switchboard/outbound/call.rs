@@ -87,7 +87,7 @@ impl Call {
             Event::FarHungUp => self.hang_up(now, false),
             Event::ConnectionLost => self.absent_since = Some(now),
             Event::Registered { is_known: true } => self.absent_since = None,
-            Event::Registered { is_known: false } => self.lose_device(now),
+            Event::Registered { is_known: false } | Event::DeviceLost => self.lose_device(now),
             Event::Persisted => self.note_durable(now),
         }
     }
@@ -138,6 +138,11 @@ impl Call {
     /// Whether nothing is left to do for this call.
     pub(super) fn is_gone(&self) -> bool {
         self.phase == Phase::Gone
+    }
+
+    /// Whether the two ends are connected.
+    pub(super) fn is_talking(&self) -> bool {
+        self.phase == Phase::Talking
     }
 
     /// The device that calls.

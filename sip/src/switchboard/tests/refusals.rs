@@ -99,7 +99,7 @@ fn malformed_messages_are_answered_or_dropped_and_counted() {
 }
 
 #[test]
-fn a_running_session_is_not_changed() {
+fn a_change_that_cannot_be_agreed_leaves_the_session_as_it_was() {
     let mut story = Story::awake();
     story.dial();
     story.answer(0);
