@@ -125,6 +125,8 @@ pub struct Sip {
     pub public_address: String,
     /// The hashes that desk phones may prove their password with.
     pub digest: Vec<Digest>,
+    /// The name servers that are asked for hosts of trunks; empty: those of the system.
+    pub name_servers: Vec<SocketAddr>,
     /// How long a call rings before it counts as not answered.
     pub ring_ms: u64,
 }

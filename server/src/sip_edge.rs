@@ -9,12 +9,14 @@ mod known_calls;
 mod latency;
 mod logins;
 mod outbound;
+mod resolver;
 mod route;
 mod sockets;
 mod strangers;
 mod streams;
 pub mod websocket;
 
+pub use resolver::{Carrier, Hop, ResolveError, Resolver};
 pub use sockets::{BindError, Sockets};
 
 use std::net::SocketAddr;
