@@ -7,6 +7,7 @@ mod event_loop;
 mod journal;
 mod known_calls;
 mod latency;
+mod logins;
 mod outbound;
 mod route;
 mod sockets;

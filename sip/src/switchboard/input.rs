@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Outcome, TenantId, Timestamp, UserId};
 
-use super::{ConnectionId, Flow, Peer, Side, Transport};
+use super::{ConnectionId, DeviceIdentity, Flow, Peer, Side, Transport};
+use crate::digest::Ha1;
+use crate::transaction::ServerId;
 
 /// Something that happened, or the shell's answer to an [`Output`](super::Output) that asked for one.
 ///
@@ -102,8 +104,31 @@ pub enum Input {
         /// The call.
         call: CallId,
     },
+    /// Answers [`Output::CredentialsWanted`](super::Output::CredentialsWanted).
+    Credentials {
+        /// The login, as in the question.
+        login: ServerId,
+        /// The account; `None` if there is none of that name.
+        account: Option<Account>,
+    },
+    /// A device lost its account: it is not reached any more.
+    DeviceRevoked {
+        /// The device.
+        device: DeviceId,
+    },
     /// What became of a wake push.
     WakeReported(WakeReport),
+}
+
+/// What is stored of a desk phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Which device it is, and whose.
+    pub identity: DeviceIdentity,
+    /// The user name, as it was asked for.
+    pub user: String,
+    /// A hash of the password for each algorithm, with the domain as the realm.
+    pub hashes: Vec<Ha1>,
 }
 
 /// What the shell decided about a call.

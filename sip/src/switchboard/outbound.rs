@@ -5,6 +5,7 @@
 //! what comes, `perform` does what a call wants.
 
 mod call;
+mod desk;
 mod far;
 mod from_device;
 mod from_far;
@@ -19,7 +20,7 @@ use callfield_domain::{CallId, DeviceId, Timestamp};
 use super::{Alarm, DeviceIdentity, Side, Switchboard, Why, WokenCallState};
 use crate::dialog::Dialog;
 use crate::message::Message;
-use crate::transaction::{ClientId, Flow};
+use crate::transaction::{ClientId, Flow, ServerId};
 use call::{Call, Event};
 use far::Far;
 use origin::Origin;
@@ -38,6 +39,8 @@ struct Outbound {
 enum Asked {
     Invite,
     Bye,
+    /// To the desk phone that called.
+    OriginBye,
     /// Of a branch of a fork that is not wanted: nobody waits for its end.
     StrayBye,
 }
@@ -53,6 +56,10 @@ pub(super) struct Outbounds {
     /// By the Call-ID that the edge chose.
     by_far: BTreeMap<String, CallId>,
     by_client: BTreeMap<ClientId, (CallId, Asked)>,
+    /// By the INVITE of a desk phone.
+    by_server: BTreeMap<ServerId, CallId>,
+    /// The desk phones that call, by what names their dialogs.
+    desks: BTreeMap<(String, String), DeviceId>,
 }
 
 impl Outbounds {
@@ -153,6 +160,7 @@ impl Switchboard {
     }
 
     pub(super) fn wake_outbound(&mut self, now: Timestamp, call: CallId) {
+        self.repeat_to_desk(now, call);
         if let Some(outbound) = self.outbound.calls.get_mut(&call) {
             outbound.call.handle_timeout(now);
         }
@@ -168,12 +176,18 @@ impl Switchboard {
             let expected =
                 outbound.origin.gone_at().into_iter().chain(outbound.far.as_ref().and_then(Far::lingers_until));
             let closing = expected.filter(|at| *at > now).map(|at| (at, Why::Closing(call, device)));
-            let deadline = outbound.call.poll_timeout().into_iter().chain(closing).min();
+            let repetition = outbound.origin.desk.as_ref().and_then(|desk| desk.repetition.as_ref());
+            let repeated = repetition.map(|repetition| (repetition.deadline(), Why::AnswerRetransmit(call)));
+            let deadline = outbound.call.poll_timeout().into_iter().chain(closing).chain(repeated).min();
             return self.agenda.set(Alarm::Outbound(call), deadline);
         }
         self.agenda.set(Alarm::Outbound(call), None);
         let Some(gone) = self.outbound.calls.remove(&call) else { return };
         self.outbound.by_origin.remove(&(gone.call.device().device, gone.origin.call_id().to_owned()));
+        if let Some(desk) = &gone.origin.desk {
+            self.outbound.by_server.remove(&desk.server);
+            self.outbound.desks.remove(&gone.origin.name());
+        }
         if let Some(far) = gone.far {
             self.outbound.by_far.remove(far.call_id());
         }

@@ -3,6 +3,7 @@
 
 mod calls;
 mod changes;
+mod desk;
 mod outbound;
 mod refusals;
 mod registration;
@@ -171,6 +172,9 @@ impl Story {
             Output::DeviceAnswerWanted { call, .. } => {
                 Input::DeviceAnswer { call: *call, sdp: Some("v=device".into()) }
             }
+            Output::CredentialsWanted { login, user } => {
+                Input::Credentials { login: *login, account: desk::account(self.phones[0].identity, user) }
+            }
             Output::ChangeWanted { call, side, offer } => {
                 let sdp = self
                     .change
@@ -267,7 +271,8 @@ impl Story {
 
     /// A request in the dialog that the 200 of the edge made.
     fn in_dialog(&self, method: &str, cseq: u32, body: &str) -> String {
-        let tag = self.trunk.iter().find_map(|message| message.to().tag().map(str::to_owned)).unwrap();
+        let mut told = self.trunk.iter().filter(|message| message.call_id() == "c1");
+        let tag = told.find_map(|message| message.to().tag().map(str::to_owned)).unwrap();
         let length = body.replace('\n', "\r\n").len();
         format!(
             "{method} sip:edge@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK{method}{cseq};rport\n\

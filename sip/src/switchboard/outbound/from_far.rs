@@ -35,6 +35,11 @@ impl Switchboard {
         if let Some(far) = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.far.as_mut()) {
             far.note_ended(now, id, ended == Ended::Timeout && asked == Asked::Invite);
         }
+        if asked == Asked::OriginBye
+            && let Some(outbound) = self.outbound.calls.get_mut(&call)
+        {
+            outbound.origin.note_bye_done(now);
+        }
         let status = match ended {
             Ended::Done | Ended::NoAck => None,
             Ended::Timeout => Some(408),

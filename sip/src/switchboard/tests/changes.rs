@@ -72,7 +72,7 @@ fn a_change_that_crosses_one_of_the_edge_is_refused_and_both_are_made_in_the_end
     story.send(&answer(&own, "491 Request Pending", ""));
     assert!(story.shell.contains(&Output::ChangeAnswered { call: story.call(), side: Side::Outside, answer: None }));
     story.run_until(2_100);
-    let again = story.trunk.last().unwrap().clone();
+    let again = story.trunk.iter().rfind(|message| message.is_request()).unwrap().clone();
     assert_eq!((again.method(), again.cseq().number), (&Method::Invite, own.cseq().number + 1));
     story.send(&answer(&again, "200 OK", "v=theirs"));
     let ack = story.trunk.last().unwrap();
