@@ -38,6 +38,7 @@ async fn sipp_is_answered_refused_and_may_give_up() {
     story.chapter("an unknown caller reaches nobody", office.refuses_an_unknown_caller()).await;
     story.chapter("an unknown source is refused", office.refuses_an_unknown_source()).await;
     story.chapter("a phone answers and hears of the end", office.answers()).await;
+    story.chapter("a phone is held and resumed by the PBX", office.follows_a_hold()).await;
     story.chapter("a caller who gives up leaves no ringing phone", office.lets_the_caller_give_up()).await;
     story.chapter("everything stops by itself", office.stop()).await;
     story.end();
@@ -104,6 +105,25 @@ impl Office {
             last = place;
         }
         Ok(())
+    }
+
+    /// The PBX's own re-INVITEs get answers that fit (sipp checks that), and the phone is told by the edge's.
+    async fn follows_a_hold(&self) -> Result<()> {
+        let mut phone = Phone::enrol(&self.deployment, Model { name: "held-phone", ..PHONE }).await?;
+        phone.wait(&["--answer-after", "300"]).await?;
+        for transport in [Transport::Udp, Transport::Tcp] {
+            self.sipp("held", CONTACT_NUMBER).transport(transport).run().await?;
+            for by_far_end in [true, false] {
+                let changed = phone.event("hold_changed", LIMIT).await?;
+                ensure!(changed["by_far_end"] == by_far_end && changed["by_user"] == false, "it is {changed}");
+            }
+            let ended = phone.event("ended", LIMIT).await?;
+            ensure!(ended["reason"] == "remote_hung_up", "the phone ended the call because of {}", ended["reason"]);
+            phone.event("asleep", LIMIT).await?;
+            let call = self.newest_call().await?;
+            ensure!(call["id"] == ended["call"] && call["outcome"] == "completed", "the call is {call}");
+        }
+        phone.stop().await
     }
 
     async fn lets_the_caller_give_up(&self) -> Result<()> {
