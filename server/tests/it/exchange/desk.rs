@@ -7,6 +7,7 @@ use callfield_domain::{Random, Seed};
 use callfield_sip::dialog::Dialog;
 use callfield_sip::digest::{Login, challenges};
 use callfield_sip::message::{Message, Method, NameAddr, RequestBuilder};
+use callfield_sip::transaction::T1;
 use callfield_sip::uri::Uri;
 use http::StatusCode;
 use serde_json::json;
@@ -14,6 +15,9 @@ use tokio::net::UdpSocket;
 
 use super::audio::Audio;
 use super::{Exchange, read, within};
+
+/// How often a request is sent.
+const REPEATS_MAX: usize = 40;
 
 /// A desk phone with its account.
 pub(crate) struct Desk {
@@ -91,9 +95,24 @@ impl Desk {
         format!("<sip:{}@{}>", self.username, self.socket.local_addr().unwrap())
     }
 
+    /// Sends a request, again if nothing comes (the edge may drop it: this is UDP), and gives its answer.
     pub(crate) async fn ask(&self, request: &Message) -> Message {
-        self.send(request).await;
-        self.next().await
+        for _ in 0..REPEATS_MAX {
+            self.send(request).await;
+            if let Ok(answer) = tokio::time::timeout(T1, self.answer_to(request)).await {
+                return answer;
+            }
+        }
+        panic!("nobody answers {request:?}")
+    }
+
+    async fn answer_to(&self, request: &Message) -> Message {
+        loop {
+            let answer = self.next().await;
+            if (answer.call_id(), answer.cseq()) == (request.call_id(), request.cseq()) {
+                return answer;
+            }
+        }
     }
 
     pub(crate) async fn send(&self, message: &Message) {
