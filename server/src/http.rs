@@ -15,7 +15,7 @@ mod users;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, patch, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 
 use crate::app::App;
@@ -32,7 +32,11 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::GET, "/v1/devices", Needs::Admin, get(device::list)),
         Route::new(Method::POST, "/v1/users", Needs::Admin, post(users::create)),
         Route::new(Method::POST, "/v1/numbers", Needs::Admin, post(numbers::create)),
+        Route::new(Method::GET, "/v1/trunks", Needs::Admin, get(trunks::list)),
         Route::new(Method::POST, "/v1/trunks", Needs::Admin, post(trunks::create)),
+        Route::new(Method::GET, "/v1/trunks/{id}", Needs::Admin, get(trunks::one)),
+        Route::new(Method::PATCH, "/v1/trunks/{id}", Needs::Admin, patch(trunks::edit)),
+        Route::new(Method::DELETE, "/v1/trunks/{id}", Needs::Admin, delete(trunks::delete)),
         Route::new(Method::GET, "/v1/records", Needs::Token, get(records::list)),
         Route::new(Method::POST, "/v1/records", Needs::Token, post(records::create)),
         Route::new(Method::GET, "/v1/records/{id}", Needs::Token, get(records::one)),

@@ -51,7 +51,8 @@ statements! {
     INBOUND = "SELECT numbers.tenant_id AS tenant_id, trunk_addresses.trunk_id AS trunk_id, numbers.id AS number_id,
             numbers.route AS route
         FROM numbers JOIN trunk_addresses ON trunk_addresses.tenant_id = numbers.tenant_id
-        WHERE numbers.e164 = $1 AND trunk_addresses.address = $2
+            JOIN trunks ON trunks.tenant_id = trunk_addresses.tenant_id AND trunks.id = trunk_addresses.trunk_id
+        WHERE numbers.e164 = $1 AND trunk_addresses.address = $2 AND trunks.is_enabled = 1
         ORDER BY numbers.created_at, numbers.id LIMIT 1";
 }
 
@@ -107,18 +108,11 @@ mod tests {
     async fn number_and_trunk(house: &mut House, e164: &str, at: i64) -> NumberId {
         let created_at = Timestamp::from_millis(at);
         let id = NumberId::new(created_at, &mut house.random);
-        let trunk = Trunk {
-            id: TrunkId::new(created_at, &mut house.random),
-            name: "PBX".to_owned(),
-            kind: "static".to_owned(),
-            addresses: vec!["127.0.0.1".parse().unwrap()],
-            outgoing: None,
-            created_at,
-        };
+        let trunk = Trunk { addresses: vec!["127.0.0.1".parse().unwrap()], ..house.new_trunk(at, None) };
         let mut rows = house.write().await;
         let number = Number { id, e164: e164.to_owned(), route: "record_owner".to_owned(), user: None, created_at };
         rows.insert_number(&number).await.unwrap();
-        rows.insert_trunk(&trunk).await.unwrap();
+        rows.put_trunk(&trunk).await.unwrap();
         rows.commit().await.unwrap();
         id
     }

@@ -10,7 +10,7 @@ use callfield_domain::{Outcome, PhoneNumber};
 use callfield_sip::switchboard::{DialPlan, OutboundDecision, OutboundQuestion};
 
 use crate::app::App;
-use crate::db;
+use crate::db::{self, Trunk};
 
 /// The phone took the id of a call that exists (482, RFC 3261 §8.2.2.2: it was here before).
 pub(super) const REUSED: OutboundDecision = reject(482, Outcome::Failed);
@@ -52,7 +52,8 @@ async fn route(app: &App, question: &OutboundQuestion) -> db::Result<OutboundDec
         Ok(called) => called,
         Err(refusal) => return Ok(refusal),
     };
-    let trunk = rows.outgoing_trunk().await?.filter(|trunk| is_reached(app, *trunk));
+    let trunks = rows.trunks().await?;
+    let trunk = trunks.iter().filter_map(Trunk::takes_calls_at).find(|trunk| is_reached(app, *trunk));
     let caller = rows.number_shown_by(question.device.user).await?;
     let (Some(trunk), Some(caller)) = (trunk, caller) else { return Ok(NO_WAY_OUT) };
     Ok(OutboundDecision::Dial(DialPlan { trunk, caller, called, why: "trunk".to_owned() }))

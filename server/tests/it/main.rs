@@ -19,6 +19,7 @@ mod sync;
 mod sync_wire;
 mod tls;
 mod trunk_streams;
+mod trunks;
 
 #[path = "../../src/db/testing.rs"]
 mod testing;

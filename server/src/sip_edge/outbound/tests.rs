@@ -12,7 +12,7 @@ use super::*;
 use crate::app::clock::Clock;
 use crate::config::Config;
 use crate::db::testing::{self, db_test};
-use crate::db::{Db, Number, Tenant, Trunk, User};
+use crate::db::{Db, Number, Tenant, Trunk, TrunkKind, User};
 
 db_test! {
     async fn a_number_goes_out_through_the_trunk_and_shows_the_companys(db: Db) {
@@ -163,13 +163,17 @@ impl Firm {
         let trunk = Trunk {
             id: TrunkId::new(Timestamp::ZERO, &mut self.random),
             name: "PBX".to_owned(),
-            kind: "static".to_owned(),
+            kind: TrunkKind::Static,
             addresses: vec!["127.0.0.1".parse().unwrap()],
             outgoing: outgoing.map(|to| to.parse().unwrap()),
+            priority: 100,
+            max_calls: None,
+            credentials: None,
+            is_enabled: true,
             created_at: Timestamp::ZERO,
         };
         let mut rows = self.app.db.write(self.tenant).await.unwrap();
-        rows.insert_trunk(&trunk).await.unwrap();
+        rows.put_trunk(&trunk).await.unwrap();
         rows.commit().await.unwrap();
     }
 
