@@ -10,6 +10,7 @@
 //! Inside, messages become events of a [`call::Call`], which alone decides, and its actions become messages:
 //! `trunk` and `device` read what comes, `perform` does what a call wants, `registrar` keeps the bindings.
 
+mod account;
 mod agenda;
 mod bindings;
 mod call;
@@ -30,8 +31,11 @@ mod tests;
 mod trunk;
 
 pub use crate::extension::WokenCallState;
+pub use account::Account;
 pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
-pub use input::{Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult};
+pub use input::{
+    Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
+};
 pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
 pub use settings::{RING_CAP, Settings};
 
@@ -67,6 +71,8 @@ pub enum Why {
     AnswerRetransmit(CallId),
     /// A row is not durable yet.
     PersistLimit(CallId),
+    /// A trunk has not answered an INVITE at all, and there is another one.
+    TrunkSilence(CallId),
     /// A device, or the far end it called, has not confirmed the end of a call.
     Closing(CallId, DeviceId),
     /// A registration runs out.

@@ -18,6 +18,7 @@ mod refusals;
 mod sync;
 mod sync_wire;
 mod tls;
+mod trunk_calls;
 mod trunk_streams;
 mod trunks;
 

@@ -5,6 +5,8 @@ mod calls;
 mod outbound;
 mod refusals;
 mod registration;
+mod trunk_hops;
+mod trunk_proofs;
 
 use std::net::SocketAddr;
 
