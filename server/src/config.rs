@@ -111,6 +111,16 @@ pub struct Sip {
     pub udp: Listen,
     /// Where TCP is listened on.
     pub tcp: Listen,
+    /// Where TLS is listened on.
+    pub tls: Listen,
+    /// The certificate chain for it; without one it is that of the HTTPS port.
+    pub tls_cert_file: Option<PathBuf>,
+    /// Its key.
+    pub tls_key_file: Option<PathBuf>,
+    /// Connections of trunks and desk phones at a time.
+    pub connections: usize,
+    /// Those from one address, or from one IPv6 network.
+    pub connections_per_address: usize,
     /// The address PBXs and trunks are told to answer to; empty: the one that is listened on.
     pub public_address: String,
     /// How long a call rings before it counts as not answered.
@@ -247,6 +257,9 @@ impl Config {
                 "server.tls is \"files\": server.cert_file and server.key_file are needed".to_owned(),
             ));
         }
+        if self.sip.tls_cert_file.is_some() != self.sip.tls_key_file.is_some() {
+            return Err(ConfigError("sip.tls_cert_file and sip.tls_key_file are needed together".to_owned()));
+        }
         if self.media.port_min >= self.media.port_max {
             return Err(ConfigError("media.port_min must be below media.port_max".to_owned()));
         }
@@ -307,6 +320,12 @@ mod tests {
     fn files_without_a_certificate_are_refused() {
         let error = Config::from_toml("[server]\ntls = \"files\"").unwrap_err().to_string();
         assert!(error.contains("cert_file"), "{error}");
+    }
+
+    #[test]
+    fn half_a_certificate_for_sip_is_refused() {
+        let error = Config::from_toml("[sip]\ntls_cert_file = \"cert.pem\"").unwrap_err().to_string();
+        assert!(error.contains("sip.tls_key_file"), "{error}");
     }
 
     #[test]

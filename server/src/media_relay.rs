@@ -4,6 +4,7 @@
 //! rung gets an offer of its own with a key of its own; the relay believes only packets made with the key of the device
 //! that answered. A device that calls offers itself, with a key.
 
+mod changes;
 mod outbound;
 mod ports;
 mod pump;
@@ -24,7 +25,10 @@ use tokio_util::sync::CancellationToken;
 use crate::app::clock::Clock;
 use crate::app::reachable::reachable;
 use crate::config;
+use changes::Wills;
 use ports::Ports;
+
+pub use changes::Changed;
 
 /// The media of every live call.
 pub struct MediaRelays {
@@ -44,7 +48,11 @@ struct CallMedia {
     /// What the end that began the call offered; `None` if it wants to be offered to.
     first_offer: Option<Offer>,
     outside_leg: Option<Negotiation>,
+    /// Of the devices that are rung.
     device_legs: BTreeMap<DeviceId, Negotiation>,
+    /// Of the device that talks.
+    device_leg: Option<Negotiation>,
+    wills: Wills,
     stop: CancellationToken,
 }
 
@@ -89,7 +97,9 @@ impl MediaRelays {
         let mut leg = media.device_legs.remove(&device)?;
         let agreed = leg.receive_answer(device_sdp).inspect_err(|error| refused(call, error)).ok()?;
         media.connect(&self.clock, Side::B, &agreed)?;
-        media.device_legs = BTreeMap::from([(device, leg)]);
+        media.device_legs.clear();
+        media.device_leg = Some(leg);
+        media.wills.set(Side::B, agreed.direction.reversed());
         let local = named(self.address, &media.towards_outside)?;
         let mut caller_leg = Negotiation::new(local, &mut self.random);
         let wish = Wish::new(Security::Optional).codecs(&agreed.codecs());
@@ -97,6 +107,7 @@ impl MediaRelays {
             Some(offer) => {
                 let (sdp, agreed) = caller_leg.answer(offer, &wish).inspect_err(|error| refused(call, error)).ok()?;
                 media.connect(&self.clock, Side::A, &agreed)?;
+                media.wills.set(Side::A, offer.direction());
                 sdp
             }
             None => caller_leg.offer(&wish),
@@ -141,8 +152,17 @@ impl MediaRelays {
             self.clock.clone(),
             stop.clone(),
         ));
-        let (outside_leg, device_legs) = (None, BTreeMap::new());
-        let media = CallMedia { relay, towards_outside, towards_devices, first_offer, outside_leg, device_legs, stop };
+        let media = CallMedia {
+            relay,
+            towards_outside,
+            towards_devices,
+            first_offer,
+            outside_leg: None,
+            device_legs: BTreeMap::new(),
+            device_leg: None,
+            wills: Wills::default(),
+            stop,
+        };
         self.calls.insert(call, media);
         Some(())
     }

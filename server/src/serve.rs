@@ -94,18 +94,19 @@ impl Server {
         if server.public_url.is_empty() {
             config.server.public_url = url_of(address, server.tls);
         }
-        let sip = Sockets::bind(&config.sip).await?;
+        let mut sip = Sockets::bind(&config.sip).await?;
         let senders = Senders::load(&config.push, &Clock::System)?;
         make_data_folder(&config.server.data_dir)?;
         let db = open_database(&config).await?;
-        let tls = certificate::acceptor(&config.server)?;
+        let tls = certificate::acceptors(&config)?;
+        sip.secure_with(tls.sip);
         let vault = Vault::open(&config.server.data_dir, &mut Random::new(seed()?))?;
         metrics::recorder();
         let (edge_sender, edge) = mpsc::channel(WAITING_COMMANDS);
         let (wake_sender, wakes) = mpsc::channel(WAITING_COMMANDS);
         let app = App::new(Arc::new(config), db, Clock::System, seed()?, edge_sender, wake_sender).with_vault(vault);
         let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
-        Ok(Self { app, listener, tls, sip, senders, edge, wakes, tasks, stopping })
+        Ok(Self { app, listener, tls: tls.https, sip, senders, edge, wakes, tasks, stopping })
     }
 
     /// What the parts share.
@@ -118,12 +119,13 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Where this server is reached, for those who started it: JSON `{"url", "sip_udp", "sip_tcp"}`.
+    /// Where this server is reached, for those who started it: JSON `{"url", "sip_udp", "sip_tcp", "sip_tls"}`.
     pub fn places(&self) -> serde_json::Value {
         serde_json::json!({
             "url": self.app.config.server.public_url,
             "sip_udp": self.sip.udp_address(),
             "sip_tcp": self.sip.tcp_address(),
+            "sip_tls": self.sip.tls_address(),
         })
     }
 

@@ -1,4 +1,4 @@
-//! Sockets around the pure switchboard: UDP and TCP for trunks, WebSockets for devices, and the shell's answers.
+//! Sockets around the pure switchboard: UDP, TCP and TLS for trunks, WebSockets for devices, and the shell's answers.
 //!
 //! Everything meets in one event loop, so the switchboard needs no lock. What takes long (routes, rows) is done by tasks
 //! whose answers come back as inputs.
@@ -10,6 +10,7 @@ mod latency;
 mod outbound;
 mod route;
 mod sockets;
+mod strangers;
 mod streams;
 pub mod websocket;
 
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use callfield_domain::Random;
 use callfield_sip::switchboard::{Settings, Switchboard};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -32,16 +33,21 @@ use event_loop::{EventLoop, Inboxes};
 use journal::Journal;
 use known_calls::KnownCalls;
 use latency::Latencies;
-use streams::Streams;
+use strangers::{Strangers, TrunkSources};
+use streams::{Limits, Streams};
 
-/// Answers and stream events that may wait for the loop.
+/// Answers that may wait for the loop.
 const INBOX_MAX: usize = 4_096;
+/// Stretches and frames that may wait for it, 64 kB each at most.
+const STREAMS_INBOX_MAX: usize = 512;
 
 /// Serves SIP on `sockets` until `stop`, then writes what is still to be written.
 pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeCommand>, stop: CancellationToken) {
     journal::repair(&app).await;
     let (answers, answers_inbox) = mpsc::channel(INBOX_MAX);
-    let (stream_events, streams_inbox) = mpsc::channel(INBOX_MAX);
+    let (stream_events, streams_inbox) = mpsc::channel(STREAMS_INBOX_MAX);
+    let (trunks_known, trunks) = watch::channel(TrunkSources::new());
+    tokio::spawn(strangers::keep_trunks_known(app.clone(), trunks_known, stop.clone()));
     let (journal, writing) = Journal::start(&app, answers.clone());
     let writing = tokio::spawn(writing);
     let switchboard = Switchboard::new(settings(&app, &sockets), app.random().seed(), app.now());
@@ -51,7 +57,8 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
         media,
         switchboard,
         udp: sockets.udp.map(Arc::new),
-        streams: Streams::new(stream_events),
+        streams: Streams::new(stream_events, Limits::of(&app.config.sip)),
+        strangers: Strangers::new(trunks),
         journal,
         answers,
         latencies: Latencies::default(),
@@ -59,7 +66,7 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
         app,
     };
     let inboxes = Inboxes { commands, answers: answers_inbox, streams: streams_inbox };
-    event_loop.run(inboxes, sockets.tcp, stop).await;
+    event_loop.run(inboxes, sockets.listeners, stop).await;
     if writing.await.is_err() {
         tracing::error!("the journal of calls broke off");
     }
@@ -70,6 +77,7 @@ fn settings(app: &App, sockets: &Sockets) -> Settings {
     Settings {
         udp_address: reached_at(&config.public_address, sockets.udp_address()),
         tcp_address: reached_at(&config.public_address, sockets.tcp_address()),
+        tls_address: reached_at(&config.public_address, sockets.tls_address()),
         ring_limit: Duration::from_millis(config.ring_ms),
         ..Settings::new(&config.domain, "")
     }

@@ -5,6 +5,7 @@ pub mod dialog;
 pub mod digest;
 pub mod extension;
 pub mod message;
+pub mod session;
 pub mod switchboard;
 pub mod transaction;
 pub mod uri;

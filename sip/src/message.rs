@@ -50,6 +50,7 @@ pub use parse::{DropReason, Refusal, Verdict, parse};
 pub use stream::{Frame, StreamDecoder, StreamFault};
 pub use text::Text;
 pub use typed::CSeq;
+pub use typed::session::{RAck, Refresher, Replaces, SessionExpires};
 pub use via::Via;
 
 pub(crate) use list::{quoted, split, unquoted};

@@ -4,17 +4,19 @@
 //! *inner leg* for each device it rings. A shell feeds [`Input`]s, drains [`Output`]s and sleeps until the next deadline.
 //!
 //! What belongs to the shell is asked for: the route ([`Output::RouteWanted`]), the SDP bodies
-//! ([`Output::BranchOfferWanted`], [`Output::AnswerWanted`]) and durability ([`Output::Persist`]). Each question carries
+//! ([`Output::BranchOfferWanted`], [`Output::AnswerWanted`], [`Output::ChangeWanted`]…) and durability ([`Output::Persist`]). Each question carries
 //! the call's id and is answered by the input named in its documentation, at once or later.
 //!
 //! Inside, messages become events of a [`call::Call`], which alone decides, and its actions become messages:
-//! `trunk` and `device` read what comes, `perform` does what a call wants, `registrar` keeps the bindings.
+//! `trunk` and `device` read what comes, `perform` does what a call wants, `changes` lets the two ends of a call that talks
+//! change their sessions, `registrar` keeps the bindings.
 
 mod account;
 mod agenda;
 mod bindings;
 mod call;
 mod caller;
+mod changes;
 mod device;
 mod flow;
 mod inner;
@@ -31,7 +33,9 @@ mod tests;
 mod trunk;
 
 pub use crate::extension::WokenCallState;
+pub use crate::transaction::Transport;
 pub use account::Account;
+pub use changes::Side;
 pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
 pub use input::{
     Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
@@ -49,6 +53,7 @@ use crate::transaction::{ClientId, ServerId, Settings as TransactionSettings, Tr
 use agenda::Agenda;
 use bindings::Bindings;
 use call::{Call, Event};
+use changes::Changes;
 use inner::{Edge, InnerLegs};
 use memory::Memory;
 use outbound::Outbounds;
@@ -75,6 +80,8 @@ pub enum Why {
     TrunkSilence(CallId),
     /// A device, or the far end it called, has not confirmed the end of a call.
     Closing(CallId, DeviceId),
+    /// A change of a leg, its session's timer, or what is said again until it is acknowledged.
+    Change(CallId),
     /// A registration runs out.
     BindingExpiry,
     /// An ended call need not be remembered longer.
@@ -88,6 +95,7 @@ enum Alarm {
     Outer(CallId),
     Outbound(CallId),
     Inner(DeviceId, CallId),
+    Change(CallId, Side),
 }
 
 /// Who may have a part in calls.
@@ -100,6 +108,7 @@ enum Party {
 /// An open stream.
 struct Connection {
     peer: Peer,
+    transport: Transport,
     decoder: StreamDecoder,
 }
 
@@ -119,9 +128,11 @@ pub struct Switchboard {
     next_client: u64,
     inner: InnerLegs,
     outbound: Outbounds,
+    changes: Changes,
     memory: Memory,
     agenda: Agenda<Alarm, Why>,
     transactions: Transactions,
+    received: u64,
     refusals: BTreeMap<&'static str, u64>,
     outputs: VecDeque<Output>,
 }
@@ -134,7 +145,9 @@ impl Switchboard {
         Self {
             edge: Edge { domain: settings.domain.clone() },
             memory: Memory::new(settings.memory, settings.memory_size),
-            transactions: Transactions::new(store, random.seed()),
+            transactions: Transactions::new(store, random.seed())
+                .reached_at(Transport::Tcp, &settings.tcp_address)
+                .reached_at(Transport::Tls, &settings.tls_address),
             settings,
             random,
             connections: BTreeMap::new(),
@@ -148,7 +161,9 @@ impl Switchboard {
             next_client: 0,
             inner: InnerLegs::default(),
             outbound: Outbounds::default(),
+            changes: Changes::default(),
             agenda: Agenda::new(),
+            received: 0,
             refusals: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
@@ -157,8 +172,9 @@ impl Switchboard {
     /// Takes in what happened.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         match input {
-            Input::ConnectionOpened { connection, peer } => {
-                self.connections.insert(connection, Connection { peer, decoder: StreamDecoder::default() });
+            Input::ConnectionOpened { connection, peer, transport } => {
+                let opened = Connection { peer, transport, decoder: StreamDecoder::default() };
+                self.connections.insert(connection, opened);
             }
             Input::ConnectionClosed { connection } => self.close(now, connection),
             Input::Received { flow, bytes } => self.receive(now, flow, bytes),
@@ -173,6 +189,13 @@ impl Switchboard {
             Input::OutboundRouted { call, decision } => self.route_outbound(now, call, decision),
             Input::TrunkOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
             Input::DeviceAnswer { call, sdp } => self.answer_device_of(now, call, sdp),
+            Input::ChangeMade { call, side, sdp, renews_other } => {
+                self.take_change_sdp(now, (call, side), sdp);
+                if renews_other {
+                    self.renew(now, (call, side.other()));
+                }
+            }
+            Input::Renew { call, side } => self.renew(now, (call, side)),
         }
         self.drain_transactions(now);
     }
@@ -191,6 +214,7 @@ impl Switchboard {
                 Alarm::Outer(call) => self.repeat_answer(now, call),
                 Alarm::Outbound(call) => self.wake_outbound(now, call),
                 Alarm::Inner(device, call) => self.drop_inner(device, call),
+                Alarm::Change(call, side) => self.wake_change(now, (call, side)),
             }
         }
         self.drain_transactions(now);
@@ -225,6 +249,11 @@ impl Switchboard {
             self.outputs.push_back(Output::Timeline { call, event });
         }
         state
+    }
+
+    /// How many messages have come, keep-alives not among them.
+    pub const fn received(&self) -> u64 {
+        self.received
     }
 
     /// How often something was refused or dropped, by reason (`malformed`, `unknown_source`…), in the order of reasons.
@@ -263,6 +292,7 @@ impl Switchboard {
     }
 
     fn close(&mut self, now: Timestamp, connection: ConnectionId) {
+        let hop = self.hop_of(connection);
         match self.connections.remove(&connection).map(|open| open.peer) {
             Some(Peer::Device(identity)) => {
                 let device = identity.device;
@@ -271,7 +301,7 @@ impl Switchboard {
                     self.lose_device(now, device);
                 }
             }
-            Some(Peer::Trunk(_)) => self.lose_trunk(now, connection),
+            Some(Peer::Trunk(_)) => self.lose_trunk(now, hop),
             None => {}
         }
     }

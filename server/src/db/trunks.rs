@@ -1,6 +1,6 @@
 //! Trunks: how calls come in and go out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use callfield_domain::{TenantId, Timestamp, TrunkId};
@@ -76,6 +76,9 @@ statements! {
     AT = "SELECT trunks.tenant_id AS tenant_id, trunks.id AS trunk_id FROM trunk_addresses
         JOIN trunks ON trunks.tenant_id = trunk_addresses.tenant_id AND trunks.id = trunk_addresses.trunk_id
         WHERE trunk_addresses.address = $1 AND trunks.is_enabled = 1 ORDER BY trunks.tenant_id, trunks.id";
+    /// Who answers calls is no stranger either, though no calls come from there.
+    SOURCES = "SELECT address FROM trunk_addresses
+        UNION SELECT outgoing_host AS address FROM trunks WHERE outgoing_host IS NOT NULL ORDER BY address";
 }
 
 impl Scoped {
@@ -182,6 +185,13 @@ fn ip_address(text: &str) -> Result<IpAddr> {
 }
 
 impl Tx {
+    /// Where calls and answers of any trunk come from.
+    pub async fn trunk_sources(&mut self) -> Result<BTreeSet<IpAddr>> {
+        let rows: Vec<(String,)> = on!(*self, connection => sqlx::query_as(SOURCES).fetch_all(connection).await)?;
+        let sources = rows.into_iter().map(|(address,)| address.parse());
+        sources.collect::<std::result::Result<_, _>>().map_err(|_| DbError::Unreadable("trunk address"))
+    }
+
     /// The trunks whose calls come from `source`; none means that nothing from there is listened to.
     pub async fn trunks_at(&mut self, source: IpAddr) -> Result<Vec<(TenantId, TrunkId)>> {
         let rows: Vec<(Uuid, Uuid)> = on!(*self, connection => sqlx::query_as(AT)
@@ -211,6 +221,16 @@ mod tests {
                 assert_eq!(found, [(house.tenant, trunk.id)], "{known}");
             }
             assert!(look_up.trunks_at("192.0.2.70".parse().unwrap()).await.unwrap().is_empty());
+            let sources = ["192.0.2.7", "2001:db8::1"].map(|text| text.parse().unwrap());
+            assert_eq!(look_up.trunk_sources().await.unwrap(), sources.into());
+        }
+
+        async fn who_answers_the_calls_of_a_trunk_is_no_stranger(db: Db) {
+            let mut house = House::new(&db).await;
+            let trunk = house.new_trunk(0, Some("192.0.2.8:5060"));
+            put(&house, &trunk).await;
+            let sources = ["192.0.2.7", "192.0.2.8"].map(|text| text.parse().unwrap());
+            assert_eq!(db.look_up().await.unwrap().trunk_sources().await.unwrap(), sources.into());
         }
 
         async fn nothing_comes_from_a_trunk_that_is_disabled_or_gone(db: Db) {

@@ -38,6 +38,9 @@ impl MediaRelays {
         let (sdp, device_agreed) = device_leg.answer(offer, &wish).inspect_err(|error| refused(call, error)).ok()?;
         media.connect(&self.clock, Side::A, &agreed)?;
         media.connect(&self.clock, Side::B, &device_agreed)?;
+        media.wills.set(Side::A, agreed.direction.reversed());
+        media.wills.set(Side::B, offer.direction());
+        media.device_leg = Some(device_leg);
         Some(Bytes::from(sdp))
     }
 }

@@ -1,5 +1,7 @@
 //! The media of calls that a device begins, over real sockets.
 
+mod changes;
+
 use std::time::Duration;
 
 use callfield_domain::{Seed, Timestamp};

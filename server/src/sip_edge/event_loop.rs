@@ -3,20 +3,21 @@
 mod effects;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use callfield_sip::switchboard::{Flow, Input, Peer, Switchboard};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use callfield_sip::switchboard::{Flow, Input, Peer, Switchboard, Transport};
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::journal::Journal;
 use super::known_calls::KnownCalls;
 use super::latency::Latencies;
-use super::streams::{StreamEvent, Streams};
+use super::sockets::{Arrival, Listeners};
+use super::strangers::Strangers;
+use super::streams::{StreamEvent, Streams, refused};
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::wake_port::WakeResult;
@@ -42,6 +43,7 @@ pub(super) struct EventLoop {
     pub(super) switchboard: Switchboard,
     pub(super) udp: Option<Arc<UdpSocket>>,
     pub(super) streams: Streams,
+    pub(super) strangers: Strangers,
     pub(super) media: MediaRelays,
     pub(super) journal: Journal,
     pub(super) answers: mpsc::Sender<Input>,
@@ -51,7 +53,7 @@ pub(super) struct EventLoop {
 
 impl EventLoop {
     /// Serves until `stop`.
-    pub(super) async fn run(mut self, mut inboxes: Inboxes, tcp: Option<TcpListener>, stop: CancellationToken) {
+    pub(super) async fn run(mut self, mut inboxes: Inboxes, listeners: Listeners, stop: CancellationToken) {
         let udp = self.udp.clone();
         let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
         let mut gauges = tokio::time::interval(GAUGES_EVERY);
@@ -63,7 +65,7 @@ impl EventLoop {
                 Some(answer) = inboxes.answers.recv() => self.answered(answer),
                 Some(event) = inboxes.streams.recv() => self.stream_event(event),
                 Some(Ok(())) = readable(udp.as_deref()) => self.datagrams(&mut datagram),
-                Some(Ok((stream, from))) = accept(tcp.as_ref()) => self.accepted(stream, from),
+                Ok(arrival) = listeners.accept() => self.accepted(arrival),
                 () = tokio::time::sleep(timeout) => self.due(),
                 _ = gauges.tick() => self.publish_gauges(),
             }
@@ -80,7 +82,7 @@ impl EventLoop {
             EdgeCommand::Connected { identity, received, to_device } => {
                 let peer = Peer::Device(identity);
                 let connection = self.streams.open_device(peer, received, to_device);
-                self.feed(Input::ConnectionOpened { connection, peer });
+                self.feed(Input::ConnectionOpened { connection, peer, transport: Transport::Wss });
             }
             EdgeCommand::CallState { identity, call, reply } => {
                 let state = self.switchboard.woken_call_state(self.app.now(), identity, call);
@@ -108,7 +110,15 @@ impl EventLoop {
 
     fn stream_event(&mut self, event: StreamEvent) {
         match event {
-            StreamEvent::Received(connection, bytes) => self.received(Flow::Stream(connection), bytes),
+            StreamEvent::Received { connection, bytes, turn } => {
+                let source = self.streams.source_of(connection);
+                if source.is_some_and(|source| !self.strangers.admits(source, Instant::now())) {
+                    refused("flood");
+                    return self.streams.close(connection);
+                }
+                self.feed(Input::Received { flow: Flow::Stream(connection), bytes });
+                drop(turn);
+            }
             StreamEvent::Closed(connection) => {
                 if self.streams.forget(connection) {
                     self.feed(Input::ConnectionClosed { connection });
@@ -122,19 +132,19 @@ impl EventLoop {
         for _ in 0..DATAGRAMS_AT_ONCE {
             // An error is either "nothing more" or an ICMP answer to something sent: both are no datagram.
             let Ok((length, from)) = udp.try_recv_from(buffer) else { return };
-            self.received(Flow::Udp(from), Bytes::copy_from_slice(&buffer[..length]));
+            if !self.strangers.admits(from.ip(), Instant::now()) {
+                refused("flood");
+                continue;
+            }
+            self.feed(Input::Received { flow: Flow::Udp(from), bytes: Bytes::copy_from_slice(&buffer[..length]) });
         }
     }
 
-    fn accepted(&mut self, stream: TcpStream, from: SocketAddr) {
-        if let Some(connection) = self.streams.open_trunk(stream, from) {
-            self.feed(Input::ConnectionOpened { connection, peer: Peer::Trunk(from) });
+    fn accepted(&mut self, arrival: Arrival) {
+        let (peer, transport) = (Peer::Trunk(arrival.from), arrival.transport());
+        if let Some(connection) = self.streams.open_trunk(arrival) {
+            self.feed(Input::ConnectionOpened { connection, peer, transport });
         }
-    }
-
-    fn received(&mut self, flow: Flow, bytes: Bytes) {
-        metrics::counter!("callfield_sip_received_total").increment(1);
-        self.feed(Input::Received { flow, bytes });
     }
 
     fn due(&mut self) {
@@ -167,6 +177,7 @@ impl EventLoop {
     fn publish_gauges(&self) {
         metrics::gauge!("callfield_calls_live").set(self.switchboard.live_calls() as f64);
         metrics::gauge!("callfield_sip_streams_open").set(self.streams.count() as f64);
+        metrics::counter!("callfield_sip_received_total").absolute(self.switchboard.received());
         for (reason, count) in self.switchboard.refusals() {
             metrics::counter!("callfield_sip_refused_total", "reason" => reason).absolute(count);
         }
@@ -176,13 +187,6 @@ impl EventLoop {
 async fn readable(socket: Option<&UdpSocket>) -> Option<std::io::Result<()>> {
     match socket {
         Some(socket) => Some(socket.readable().await),
-        None => std::future::pending().await,
-    }
-}
-
-async fn accept(listener: Option<&TcpListener>) -> Option<std::io::Result<(TcpStream, SocketAddr)>> {
-    match listener {
-        Some(listener) => Some(listener.accept().await),
         None => std::future::pending().await,
     }
 }

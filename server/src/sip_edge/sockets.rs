@@ -2,10 +2,16 @@
 
 use std::net::SocketAddr;
 
+use callfield_sip::switchboard::Transport;
+use socket2::SockRef;
 use thiserror::Error;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio_rustls::TlsAcceptor;
 
-use crate::config::Sip;
+use crate::config::{Listen, Sip};
+
+/// What the receive buffer of UDP should hold; Linux grants at most twice `net.core.rmem_max`.
+const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// A configured address that cannot be listened on.
 #[derive(Debug, Error)]
@@ -19,7 +25,48 @@ pub struct BindError {
 /// The sockets trunks and PBXs reach.
 pub struct Sockets {
     pub(super) udp: Option<UdpSocket>,
+    pub(super) listeners: Listeners,
+}
+
+/// The sockets whose peers open connections.
+pub(super) struct Listeners {
     pub(super) tcp: Option<TcpListener>,
+    pub(super) tls: Option<TcpListener>,
+    /// What speaks TLS on the second.
+    pub(super) acceptor: Option<TlsAcceptor>,
+}
+
+/// A peer that has just connected.
+pub(super) struct Arrival {
+    pub(super) stream: TcpStream,
+    pub(super) from: SocketAddr,
+    /// What its TLS handshake is made with.
+    pub(super) tls: Option<TlsAcceptor>,
+}
+
+impl Arrival {
+    /// What carries its SIP.
+    pub(super) fn transport(&self) -> Transport {
+        if self.tls.is_some() { Transport::Tls } else { Transport::Tcp }
+    }
+}
+
+impl Listeners {
+    /// The next peer that connects.
+    pub(super) async fn accept(&self) -> std::io::Result<Arrival> {
+        let (accepted, tls) = tokio::select! {
+            accepted = accept(self.tcp.as_ref()) => (accepted, None),
+            accepted = accept(self.tls.as_ref().filter(|_| self.acceptor.is_some())) => (accepted, self.acceptor.clone()),
+        };
+        accepted.map(|(stream, from)| Arrival { stream, from, tls })
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> std::io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Sockets {
@@ -29,14 +76,12 @@ impl Sockets {
     /// [`BindError`] names the setting and the address.
     pub async fn bind(config: &Sip) -> Result<Self, BindError> {
         let udp = match config.udp.address() {
-            Some(address) => Some(UdpSocket::bind(address).await.map_err(failed("sip.udp", address))?),
+            Some(address) => Some(bind_udp(address).await.map_err(failed("sip.udp", address))?),
             None => None,
         };
-        let tcp = match config.tcp.address() {
-            Some(address) => Some(TcpListener::bind(address).await.map_err(failed("sip.tcp", address))?),
-            None => None,
-        };
-        Ok(Self { udp, tcp })
+        let tcp = listen("sip.tcp", config.tcp).await?;
+        let tls = listen("sip.tls", config.tls).await?;
+        Ok(Self { udp, listeners: Listeners { tcp, tls, acceptor: None } })
     }
 
     /// Where UDP is listened on.
@@ -46,7 +91,35 @@ impl Sockets {
 
     /// Where TCP is listened on.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
-        self.tcp.as_ref().and_then(|socket| socket.local_addr().ok())
+        self.listeners.tcp.as_ref().and_then(|socket| socket.local_addr().ok())
+    }
+
+    /// Where TLS is listened on.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.listeners.tls.as_ref().and_then(|socket| socket.local_addr().ok())
+    }
+
+    /// Says what speaks TLS; until then nobody is let in there.
+    pub fn secure_with(&mut self, acceptor: Option<TlsAcceptor>) {
+        self.listeners.acceptor = acceptor;
+    }
+}
+
+/// A datagram socket that can hold a burst while the loop does something else.
+async fn bind_udp(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address).await?;
+    let handle = SockRef::from(&socket);
+    // A smaller buffer than wanted only loses more of a burst; what the system grants is said.
+    let _ = handle.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    let granted_bytes = handle.recv_buffer_size().unwrap_or_default();
+    tracing::info!(wanted_bytes = RECEIVE_BUFFER_BYTES, granted_bytes, "the receive buffer of SIP over UDP");
+    Ok(socket)
+}
+
+async fn listen(setting: &'static str, on: Listen) -> Result<Option<TcpListener>, BindError> {
+    match on.address() {
+        Some(address) => Ok(Some(TcpListener::bind(address).await.map_err(failed(setting, address))?)),
+        None => Ok(None),
     }
 }
 

@@ -1,57 +1,103 @@
-//! The open streams of the edge: WebSockets of devices and TCP connections of trunks, each with a bounded queue.
+//! The open streams of the edge: WebSockets of devices, TCP and TLS connections of trunks, each with a bounded queue.
+//!
+//! Nobody waits for a slow peer: what does not fit into its queue ends it. Nobody waits for a busy one either: a stream
+//! has few stretches in the loop's inbox at a time, the rest waits in the system's own buffers.
+
+mod address;
+mod line;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use callfield_sip::switchboard::{ConnectionId, Peer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-/// Messages that may wait for a peer that does not read; one more and it is dropped, so that nobody else waits.
-const QUEUE_MAX: usize = 64;
-/// Trunk connections from one address; one more is refused.
-const PER_ADDRESS_MAX: usize = 64;
-/// A trunk connection on which nothing happens for this long is closed (RFC 5626 keep-alives are more frequent).
-const IDLE: Duration = Duration::from_secs(600);
-/// How long one write may take.
-const WRITE: Duration = Duration::from_secs(10);
-/// How long everything that waits may take once the stream was given up.
-const LAST_WRITES: Duration = Duration::from_secs(1);
-/// Bytes of one stretch: the answers to all the messages it can hold fit into the queue.
-const STRETCH_BYTES_MAX: usize = 4 * 1024;
+use super::sockets::Arrival;
+use crate::config::Sip;
+pub(super) use address::site_of;
+use line::Line;
+
+/// Messages that may wait for a trunk: more than the answers to all the messages that a stretch can hold.
+const QUEUE_MESSAGES_MAX: usize = 256;
+/// Bytes that may wait for a trunk; a peer that leaves more unread is dropped.
+const QUEUE_BYTES_MAX: usize = 512 * 1024;
+/// Stretches of one stream that wait for the loop: one that is looked at, one that is read meanwhile.
+const TURNS: usize = 2;
 
 /// What happened on a stream.
 #[derive(Debug)]
 pub(super) enum StreamEvent {
     /// A frame of a device came, or a stretch of what a trunk sends, cut anywhere.
-    Received(ConnectionId, Bytes),
+    Received {
+        /// Which stream it came on.
+        connection: ConnectionId,
+        /// What came.
+        bytes: Bytes,
+        /// Given back when it was looked at, so that the stream reads on.
+        turn: OwnedSemaphorePermit,
+    },
     /// It is gone.
     Closed(ConnectionId),
+}
+
+/// How many connections there may be, and how long a silent one is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Connections of trunks and desk phones in all.
+    pub(super) connections: usize,
+    /// Of one site: an IPv4 address, or the 64 bits of an IPv6 network.
+    pub(super) per_site: usize,
+    /// A connection on which nothing comes for this long is closed (RFC 5626 keep-alives are more frequent).
+    pub(super) idle: Duration,
+    /// How long the first byte may take.
+    pub(super) first: Duration,
+}
+
+impl Limits {
+    /// Those of the configuration.
+    pub(super) fn of(config: &Sip) -> Self {
+        let (idle, first) = (Duration::from_secs(600), Duration::from_secs(30));
+        Self { connections: config.connections, per_site: config.connections_per_address, idle, first }
+    }
 }
 
 struct Stream {
     peer: Peer,
     queue: mpsc::Sender<Bytes>,
+    /// Bytes in the queue; a device's frames are few and bounded, and not measured.
+    waiting: Option<Arc<AtomicUsize>>,
     stop: CancellationToken,
+}
+
+impl Stream {
+    /// Queues a message; false if there is no room for it.
+    fn takes(&self, bytes: Bytes) -> bool {
+        let size = bytes.len();
+        let waiting = self.waiting.as_ref().map_or(0, |waiting| waiting.fetch_add(size, Ordering::Relaxed) + size);
+        waiting <= QUEUE_BYTES_MAX && self.queue.try_send(bytes).is_ok()
+    }
 }
 
 /// The table of open streams.
 pub(super) struct Streams {
     open: BTreeMap<ConnectionId, Stream>,
+    /// How many connections of trunks each site has.
+    sites: BTreeMap<IpAddr, usize>,
+    trunks: usize,
     last: u64,
     events: mpsc::Sender<StreamEvent>,
-    idle: Duration,
+    limits: Limits,
 }
 
 impl Streams {
     /// An empty table whose streams report to `events`.
-    pub(super) fn new(events: mpsc::Sender<StreamEvent>) -> Self {
-        Self { open: BTreeMap::new(), last: 0, events, idle: IDLE }
+    pub(super) fn new(events: mpsc::Sender<StreamEvent>, limits: Limits) -> Self {
+        Self { open: BTreeMap::new(), sites: BTreeMap::new(), trunks: 0, last: 0, events, limits }
     }
 
     /// Takes in the WebSocket of a device.
@@ -61,11 +107,12 @@ impl Streams {
         mut received: mpsc::Receiver<Bytes>,
         queue: mpsc::Sender<Bytes>,
     ) -> ConnectionId {
-        let (connection, stop) = self.insert(peer, queue);
-        let events = self.events.clone();
+        let (connection, stop) = self.insert(peer, queue, None);
+        let (events, turns) = (self.events.clone(), Arc::new(Semaphore::new(TURNS)));
         tokio::spawn(async move {
             while let Some(Some(bytes)) = stop.run_until_cancelled(received.recv()).await {
-                if events.send(StreamEvent::Received(connection, bytes)).await.is_err() {
+                let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+                if events.send(StreamEvent::Received { connection, bytes, turn }).await.is_err() {
                     return;
                 }
             }
@@ -74,32 +121,38 @@ impl Streams {
         connection
     }
 
-    /// Takes in a TCP connection; `None` if its address has too many.
-    pub(super) fn open_trunk(&mut self, stream: TcpStream, from: SocketAddr) -> Option<ConnectionId> {
-        if self.trunks_from(from.ip()) >= PER_ADDRESS_MAX {
-            metrics::counter!("callfield_sip_refused_total", "reason" => "connections_of_address").increment(1);
+    /// Takes in a connection, whose TLS handshake may be still to come; `None` if there are too many.
+    pub(super) fn open_trunk(&mut self, arrival: Arrival) -> Option<ConnectionId> {
+        let Arrival { stream, from, tls } = arrival;
+        let site = site_of(from.ip());
+        if self.sites.get(&site).is_some_and(|count| *count >= self.limits.per_site) {
+            refused("connections_of_address");
             return None;
         }
-        // Small messages must not wait for each other; a socket that cannot do it is only slower.
-        let _ = stream.set_nodelay(true);
-        let (reader, writer) = stream.into_split();
-        let (queue, outgoing) = mpsc::channel(QUEUE_MAX);
-        let (connection, stop) = self.insert(Peer::Trunk(from), queue);
-        let (events, idle) = (self.events.clone(), self.idle);
-        tokio::spawn(write_stream(writer, outgoing, stop.clone()));
+        if self.trunks >= self.limits.connections {
+            refused("connections");
+            return None;
+        }
+        *self.sites.entry(site).or_default() += 1;
+        self.trunks += 1;
+        let (queue, outgoing) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let (connection, stop) = self.insert(Peer::Trunk(from), queue, Some(Arc::clone(&waiting)));
+        let turns = Arc::new(Semaphore::new(TURNS));
+        let line = Line { connection, limits: self.limits, turns, outgoing, waiting, stop };
+        let events = self.events.clone();
         tokio::spawn(async move {
-            stop.run_until_cancelled(read_stream(reader, connection, idle, &events)).await;
-            stop.cancel();
+            line.serve(stream, tls, &events).await;
             let _ = events.send(StreamEvent::Closed(connection)).await;
         });
         Some(connection)
     }
 
-    /// Queues a message; a peer whose queue is full is dropped.
+    /// Queues a message; a peer that has no room for it left is dropped.
     pub(super) fn send(&self, connection: ConnectionId, bytes: Bytes) {
-        let Some(stream) = self.open.get(&connection) else { return };
-        if stream.queue.try_send(bytes).is_err() {
-            metrics::counter!("callfield_sip_refused_total", "reason" => "slow_reader").increment(1);
+        let Some(stream) = self.open.get(&connection).filter(|stream| !stream.stop.is_cancelled()) else { return };
+        if !stream.takes(bytes) {
+            refused("slow_reader");
             stream.stop.cancel();
         }
     }
@@ -111,9 +164,27 @@ impl Streams {
         }
     }
 
+    /// Where a trunk's connection comes from; `None` for those of devices, and for unknown ones.
+    pub(super) fn source_of(&self, connection: ConnectionId) -> Option<IpAddr> {
+        match self.open.get(&connection)?.peer {
+            Peer::Trunk(from) => Some(from.ip()),
+            Peer::Device(_) => None,
+        }
+    }
+
     /// Forgets a stream that was reported closed; false if it was unknown.
     pub(super) fn forget(&mut self, connection: ConnectionId) -> bool {
-        self.open.remove(&connection).is_some()
+        let Some(gone) = self.open.remove(&connection) else { return false };
+        if let Peer::Trunk(from) = gone.peer {
+            self.trunks -= 1;
+            let site = site_of(from.ip());
+            let left = self.sites.get(&site).map_or(0, |count| count - 1);
+            match left {
+                0 => self.sites.remove(&site),
+                left => self.sites.insert(site, left),
+            };
+        }
+        true
     }
 
     /// How many are open.
@@ -121,123 +192,24 @@ impl Streams {
         self.open.len()
     }
 
-    fn insert(&mut self, peer: Peer, queue: mpsc::Sender<Bytes>) -> (ConnectionId, CancellationToken) {
+    fn insert(
+        &mut self,
+        peer: Peer,
+        queue: mpsc::Sender<Bytes>,
+        waiting: Option<Arc<AtomicUsize>>,
+    ) -> (ConnectionId, CancellationToken) {
         self.last += 1;
         let connection = ConnectionId(self.last);
         let stop = CancellationToken::new();
-        self.open.insert(connection, Stream { peer, queue, stop: stop.clone() });
+        self.open.insert(connection, Stream { peer, queue, waiting, stop: stop.clone() });
         (connection, stop)
     }
-
-    fn trunks_from(&self, address: IpAddr) -> usize {
-        self.open.values().filter(|stream| matches!(stream.peer, Peer::Trunk(from) if from.ip() == address)).count()
-    }
 }
 
-async fn read_stream(
-    mut reader: OwnedReadHalf,
-    connection: ConnectionId,
-    idle: Duration,
-    events: &mpsc::Sender<StreamEvent>,
-) {
-    let mut stretch = vec![0; STRETCH_BYTES_MAX];
-    while let Ok(Ok(length @ 1..)) = tokio::time::timeout(idle, reader.read(&mut stretch)).await {
-        let bytes = Bytes::copy_from_slice(&stretch[..length]);
-        if events.send(StreamEvent::Received(connection, bytes)).await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn write_stream(mut writer: OwnedWriteHalf, mut outgoing: mpsc::Receiver<Bytes>, stop: CancellationToken) {
-    while let Some(Some(bytes)) = stop.run_until_cancelled(outgoing.recv()).await {
-        if !matches!(tokio::time::timeout(WRITE, writer.write_all(&bytes)).await, Ok(Ok(()))) {
-            return stop.cancel();
-        }
-    }
-    stop.cancel();
-    let last_writes = async {
-        while let Ok(bytes) = outgoing.try_recv() {
-            writer.write_all(&bytes).await?;
-        }
-        std::io::Result::Ok(())
-    };
-    // The answer to what broke the stream was queued just before; a peer that has gone does not want it.
-    let _ = tokio::time::timeout(LAST_WRITES, last_writes).await;
+/// Counts something that the edge does not take.
+pub(super) fn refused(reason: &'static str) {
+    metrics::counter!("callfield_sip_refused_total", "reason" => reason).increment(1);
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    /// A trunk connection as both sides hold it.
-    struct Line {
-        streams: Streams,
-        connection: ConnectionId,
-        events: mpsc::Receiver<StreamEvent>,
-        trunk: TcpStream,
-    }
-
-    impl Line {
-        async fn open(idle: Duration) -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let trunk = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            let (stream, from) = listener.accept().await.unwrap();
-            let (sender, events) = mpsc::channel(64);
-            let mut streams = Streams { idle, ..Streams::new(sender) };
-            let connection = streams.open_trunk(stream, from).unwrap();
-            Self { streams, connection, events, trunk }
-        }
-
-        /// The next `count` bytes.
-        async fn received(&mut self, count: usize) -> Vec<u8> {
-            let mut all = Vec::new();
-            while all.len() < count {
-                match self.events.recv().await.unwrap() {
-                    StreamEvent::Received(_, bytes) => all.extend_from_slice(&bytes),
-                    StreamEvent::Closed(_) => panic!("closed after {} bytes", all.len()),
-                }
-            }
-            all
-        }
-    }
-
-    #[tokio::test]
-    async fn what_a_trunk_sends_is_passed_on_as_it_came_and_in_stretches() {
-        let mut line = Line::open(IDLE).await;
-        let sent: Vec<u8> = (0..STRETCH_BYTES_MAX * 3).map(|n| u8::try_from(n % 251).unwrap()).collect();
-        line.trunk.write_all(b"no border of a message").await.unwrap();
-        assert_eq!(line.received(22).await, b"no border of a message");
-        line.trunk.write_all(&sent).await.unwrap();
-        assert_eq!(line.received(sent.len()).await, sent);
-    }
-
-    #[tokio::test]
-    async fn a_trunk_connection_is_closed_when_nothing_came_for_its_limit() {
-        let idle = Duration::from_millis(30);
-        let mut line = Line::open(idle).await;
-        let sent = Instant::now();
-        line.trunk.write_all(b"\r\n\r\n").await.unwrap();
-        line.received(4).await;
-        let event = line.events.recv().await;
-        assert!(matches!(event, Some(StreamEvent::Closed(connection)) if connection == line.connection), "{event:?}");
-        assert!(sent.elapsed() >= idle);
-        assert_eq!(line.trunk.read(&mut [0; 1]).await.unwrap(), 0);
-    }
-
-    #[tokio::test]
-    async fn what_was_queued_before_a_stream_is_closed_is_still_written() {
-        let mut line = Line::open(IDLE).await;
-        line.streams.send(line.connection, Bytes::from_static(b"SIP/2.0 400 Bad Request\r\n"));
-        line.streams.close(line.connection);
-        let mut heard = String::new();
-        line.trunk.read_to_string(&mut heard).await.unwrap();
-        assert_eq!(heard, "SIP/2.0 400 Bad Request\r\n");
-        assert!(matches!(line.events.recv().await, Some(StreamEvent::Closed(_))));
-        assert!(line.streams.forget(line.connection));
-    }
-}
+mod tests;

@@ -15,6 +15,7 @@ mod outbound;
 mod program;
 mod records;
 mod refusals;
+mod sip_tls;
 mod sync;
 mod sync_wire;
 mod tls;

@@ -67,6 +67,12 @@ impl World {
                 let sdp = self.outbound_sdp();
                 self.answer_edge(0, 20, Input::DeviceAnswer { call, sdp });
             }
+            Output::ChangeWanted { call, side, offer } => {
+                let sdp = (!self.random.chance(5)).then(|| Bytes::from_static(b"v=edge\r\n"));
+                let renews_other = offer.is_some() && sdp.is_some();
+                self.answer_edge(0, 20, Input::ChangeMade { call, side, sdp, renews_other });
+            }
+            Output::ChangeAnswered { .. } => {}
             Output::CallChanged(facts) if facts.answered_at.is_some() => self.ledger.note_settled(facts.id),
             Output::CallerAccepted { .. } | Output::CallChanged(_) => {}
             Output::MediaEnded { call } => self.ledger.note_media_ended(call),

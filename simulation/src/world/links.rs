@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use callfield_sip::agent::Input as AgentInput;
-use callfield_sip::switchboard::{ConnectionId, Flow, Input, Peer};
+use callfield_sip::switchboard::{ConnectionId, Flow, Input, Peer, Transport};
 
 use super::{Event, World};
 use crate::link::Way;
@@ -64,7 +64,7 @@ impl World {
         }
         found.is_open_at_edge = true;
         let peer = Peer::Device(self.phones[phone].device);
-        self.tell_edge(Input::ConnectionOpened { connection: ConnectionId(stream), peer });
+        self.tell_edge(Input::ConnectionOpened { connection: ConnectionId(stream), peer, transport: Transport::Wss });
         let at = self.soon(1, 1 + self.weather.delay_ms / 2);
         self.schedule.at(at, Event::Connected { phone, stream });
     }

@@ -6,7 +6,7 @@ use callfield_domain::Outcome;
 use callfield_simulation::{Mutant, World};
 
 /// How many seeds a test run looks at; `SIM_COUNT` and `SIM_SEED` choose others.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 2_000;
 /// Every such seed runs twice and must give the same trace.
 const SAMPLE: u64 = 20;
 

@@ -6,6 +6,9 @@ use crate::message::{is_token, split, unquoted};
 #[derive(Debug)]
 pub(super) struct Fields(Vec<(String, String)>);
 
+/// More fields than any scheme has. A value with more is unusable: to look for doubles in it costs their square.
+const FIELD_LIMIT: usize = 32;
+
 impl Fields {
     /// Reads a header line that holds one value, or several joined by commas as HTTP allows.
     pub(super) fn read_all(line: &str) -> Vec<Self> {
@@ -19,14 +22,17 @@ impl Fields {
                 _ => part,
             };
             let Some((name, value)) = field.split_once('=') else { continue };
-            if let Some((_, fields)) = values.last_mut() {
-                fields.0.push((name.trim().to_ascii_lowercase(), unquoted(value.trim()).into_owned()));
+            if let Some((is_usable, fields)) = values.last_mut() {
+                *is_usable &= fields.0.len() < FIELD_LIMIT;
+                if *is_usable {
+                    fields.0.push((name.trim().to_ascii_lowercase(), unquoted(value.trim()).into_owned()));
+                }
             }
         }
         let has_doubles = |fields: &Self| {
             fields.0.iter().enumerate().any(|(at, (name, _))| fields.0[..at].iter().any(|(earlier, _)| earlier == name))
         };
-        values.into_iter().filter(|(is_digest, fields)| *is_digest && !has_doubles(fields)).map(|(_, v)| v).collect()
+        values.into_iter().filter(|(is_usable, fields)| *is_usable && !has_doubles(fields)).map(|(_, v)| v).collect()
     }
 
     /// The value of a field, unquoted; `name` is lower case.
@@ -67,5 +73,13 @@ mod tests {
         assert!(Fields::read_all("Digest realm=a, realm=b").is_empty());
         assert!(Fields::read_all("NoOneKnowsThisScheme opaque-data=here").is_empty());
         assert!(Fields::read_all("").is_empty());
+    }
+
+    #[test]
+    fn a_value_with_more_fields_than_any_scheme_has_is_unusable() {
+        let fields = |count| (0..count).map(|at| format!("f{at}=1")).collect::<Vec<_>>().join(", ");
+        assert_eq!(Fields::read_all(&format!("Digest {}", fields(FIELD_LIMIT))).len(), 1);
+        assert!(Fields::read_all(&format!("Digest {}", fields(FIELD_LIMIT + 1))).is_empty());
+        assert_eq!(Fields::read_all(&format!("Digest {}, Digest realm=a", fields(6_000))).len(), 1);
     }
 }

@@ -2,9 +2,9 @@
 
 use super::names::Kind;
 use super::parse::Refusal;
-use super::scan::{Line, Piece};
+use super::scan::Line;
 use super::{CSeq, Message, NameAddr, Via};
-use crate::uri::Scheme;
+use crate::uri::{self, Scheme};
 
 /// The first rule that a well-framed message breaks.
 pub(super) fn first_refusal(message: &Message) -> Option<Refusal> {
@@ -18,9 +18,12 @@ pub(super) fn is_answerable(message: &Message) -> bool {
 
 /// Whether the headers that an answer copies are there and safe to copy (RFC 3261 §8.2.6.2).
 pub(super) fn has_the_five(message: &Message) -> bool {
-    let has_line_end = |value: Piece| value.is_rewritten && message.text_of(value).contains(['\r', '\n']);
-    let is_clean = |line: &Line| !has_line_end(line.value) && !message.text_of(line.value).is_empty();
-    let is_there = |kind| message.lines_of(kind).next().is_some() && message.lines_of(kind).all(is_clean);
+    let has_line_end = |line: &Line| line.value.is_rewritten && message.text_of(line.value).contains(['\r', '\n']);
+    let is_clean = |line: &Line| !line.value.is_empty() && !has_line_end(line);
+    let is_there = |kind| {
+        let mut lines = message.lines_of(kind);
+        lines.next().is_some_and(is_clean) && lines.all(is_clean)
+    };
     [Kind::Via, Kind::From, Kind::To, Kind::CallId, Kind::CSeq].into_iter().all(is_there)
 }
 
@@ -52,17 +55,12 @@ fn check_cseq(message: &Message) -> Result<(), Refusal> {
 }
 
 fn check_vias(message: &Message) -> Result<(), Refusal> {
-    let is_ok = |via: Option<Via>| via.is_some_and(|via| via.params().is_well_formed());
-    if message.shared_values(Kind::Via).all(|value| is_ok(Via::read(value))) {
-        return Ok(());
-    }
-    Err(Refusal::bad("Bad Via"))
+    if message.values_of(Kind::Via).all(Via::is_well_formed) { Ok(()) } else { Err(Refusal::bad("Bad Via")) }
 }
 
 fn check_addresses(message: &Message) -> Result<(), Refusal> {
-    let is_address = |text| NameAddr::read(text).is_ok();
     for (kind, refusal) in [(Kind::From, Refusal::bad("Bad From")), (Kind::To, Refusal::bad("Bad To"))] {
-        if !message.shared_header_of(kind).is_some_and(is_address) {
+        if !message.header_of(kind).is_some_and(NameAddr::is_well_formed) {
             return Err(refusal);
         }
     }
@@ -70,12 +68,12 @@ fn check_addresses(message: &Message) -> Result<(), Refusal> {
     if !message.is_request() {
         return Ok(());
     }
-    let is_contact = |text: super::Text| text == "*" || is_address(text);
-    if !message.shared_values(Kind::Contact).all(is_contact) {
+    let is_contact = |text: &str| text == "*" || NameAddr::is_well_formed(text);
+    if !message.values_of(Kind::Contact).all(is_contact) {
         return Err(Refusal::bad("Bad Contact"));
     }
-    let routes = message.shared_values(Kind::Route).chain(message.shared_values(Kind::RecordRoute));
-    if { routes }.all(is_address) { Ok(()) } else { Err(Refusal::bad("Bad Route")) }
+    let mut routes = message.values_of(Kind::Route).chain(message.values_of(Kind::RecordRoute));
+    if routes.all(NameAddr::is_well_formed) { Ok(()) } else { Err(Refusal::bad("Bad Route")) }
 }
 
 fn check_numbers(message: &Message) -> Result<(), Refusal> {
@@ -86,9 +84,9 @@ fn check_numbers(message: &Message) -> Result<(), Refusal> {
 }
 
 fn check_request_uri(message: &Message) -> Result<(), Refusal> {
-    let uri = message.request_uri().ok_or(Refusal::bad("Bad Request URI"))?;
-    if uri.scheme() == Scheme::Other {
+    let parts = uri::find_parts(message.request_uri_text()).map_err(|_| Refusal::bad("Bad Request URI"))?;
+    if parts.scheme == Scheme::Other {
         return Err(Refusal::SCHEME);
     }
-    if uri.headers().is_some() { Err(Refusal::bad("Request URI With Headers")) } else { Ok(()) }
+    if !parts.headers.is_empty() { Err(Refusal::bad("Request URI With Headers")) } else { Ok(()) }
 }

@@ -118,10 +118,13 @@ impl Edit {
     /// The new message.
     pub fn build(self) -> Message {
         let bytes = &self.message.bytes;
-        let old_start = self.message.head.lines.first().map_or(0, |line| line.wire.start());
-        let old_start_line = String::from_utf8_lossy(&bytes[..old_start]);
-        let start_line = self.start_line.as_deref().unwrap_or_else(|| old_start_line.trim_end_matches(['\r', '\n']));
-        let mut print = Print::new(start_line);
+        let mut print = match &self.start_line {
+            Some(start_line) => Print::new(start_line),
+            None => {
+                let end = self.message.head.lines.first().map_or(0, |line| line.wire.start());
+                Print::of_raw(&bytes[..end])
+            }
+        };
         for line in &self.lines {
             match line {
                 Line::Kept { wire, .. } => print.raw_line(&bytes[wire.start()..wire.end()]),
@@ -199,6 +202,16 @@ mod tests {
     fn what_is_not_edited_keeps_its_bytes() {
         let message = message(INVITE);
         assert_eq!(message.edit().build().as_bytes(), message.as_bytes());
+    }
+
+    #[test]
+    fn a_reason_in_latin_1_keeps_its_bytes() {
+        let text = "SIP/2.0 404 Nicht verf?gbar\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a@h>\r\nTo: <sip:b@h>\r\nCall-ID: 1\r\n\
+            CSeq: 1 BYE\r\n\r\n";
+        let bytes: Vec<u8> = text.bytes().map(|byte| if byte == b'?' { 0xfc } else { byte }).collect();
+        let Verdict::Ok(message) = parse(bytes.into()) else { panic!("a good message") };
+        assert_eq!(message.edit().build().as_bytes(), message.as_bytes());
+        assert_eq!(message.edit().set("X", 1).build().reason(), "Nicht verf\u{fc}gbar");
     }
 
     #[test]

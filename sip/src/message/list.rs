@@ -1,6 +1,6 @@
 //! Cutting text at separators that stand outside quotes and angle brackets.
 
-use memchr::memchr3;
+use memchr::{memchr, memchr3};
 
 /// The parts of `text` between separators, trimmed; separators in quotes or angle brackets do not count.
 pub(crate) fn split(text: &str, separator: u8) -> Split<'_> {
@@ -30,29 +30,16 @@ impl<'a> Iterator for Split<'a> {
 
 /// The position of the first `wanted` byte (ASCII) outside quotes and angle brackets.
 pub(crate) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
-    let start = memchr3(wanted, b'"', b'<', text.as_bytes())?;
-    if text.as_bytes()[start] == wanted {
-        return Some(start);
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    loop {
+        at += memchr3(wanted, b'"', b'<', &bytes[at..])?;
+        at += match bytes[at] {
+            found if found == wanted => return Some(at),
+            b'"' => quoted_length(&text[at..])?,
+            _ => memchr(b'>', &bytes[at..])? + 1,
+        };
     }
-    let (mut in_quotes, mut in_angles, mut is_escaped) = (false, false, false);
-    for (at, byte) in text.bytes().enumerate().skip(start) {
-        if is_escaped {
-            is_escaped = false;
-        } else if in_quotes {
-            is_escaped = byte == b'\\';
-            in_quotes = byte != b'"';
-        } else if byte == wanted && !in_angles {
-            return Some(at);
-        } else {
-            match byte {
-                b'"' if !in_angles => in_quotes = true,
-                b'<' => in_angles = true,
-                b'>' => in_angles = false,
-                _ => {}
-            }
-        }
-    }
-    None
 }
 
 /// The length of the quoted string at the start of `text`, quotes included; `None` when it does not end.

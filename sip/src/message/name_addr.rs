@@ -6,7 +6,7 @@ use std::fmt;
 use super::list::{find_outside, quoted, quoted_length, trim, unquoted};
 use super::params::Params;
 use super::text::{Span, Text};
-use crate::uri::{Uri, UriError};
+use crate::uri::{self, Uri, UriError};
 
 /// One `"name" <uri>;params` or bare `uri;params`, as it came.
 ///
@@ -62,34 +62,21 @@ impl NameAddr {
     /// # Errors
     /// When the text is not a name and address.
     pub fn read(text: Text) -> Result<Self, NameAddrError> {
-        let address = Self::find_parts(text)?;
-        if !address.params().is_well_formed() {
-            return Err(NameAddrError::Params);
-        }
-        address.uri()?;
-        Ok(address)
+        let whole = text.as_str();
+        let [display, uri, params] = check(whole)?.map(|part| Span::of(whole, part));
+        Ok(Self { display, uri, params, text })
+    }
+
+    /// Whether [`NameAddr::read`] would accept the text.
+    pub(super) fn is_well_formed(text: &str) -> bool {
+        check(text).is_ok()
     }
 
     /// Reads what can be read; text without any address becomes the URI part as a whole.
     pub(super) fn lenient(text: Text) -> Self {
-        let whole = Span::new(0, text.len());
-        let fallback = text.clone();
-        Self::find_parts(text).unwrap_or(Self {
-            text: fallback,
-            display: Span::default(),
-            uri: whole,
-            params: Span::default(),
-        })
-    }
-
-    fn find_parts(text: Text) -> Result<Self, NameAddrError> {
         let whole = text.as_str();
-        let (display, uri, params) = match find_outside(whole, b'<') {
-            Some(open) => find_in_angles(whole, open)?,
-            None => find_bare(whole)?,
-        };
-        let spans = (Span::of(whole, display), Span::of(whole, uri), Span::of(whole, params));
-        Ok(Self { display: spans.0, uri: spans.1, params: spans.2, text })
+        let [display, uri, params] = find_parts(whole).unwrap_or(["", whole, ""]).map(|part| Span::of(whole, part));
+        Self { display, uri, params, text }
     }
 
     /// The display name without quotes and backslashes; `None` when there is none or it is empty.
@@ -156,8 +143,27 @@ impl NameAddr {
     }
 }
 
+/// The parts of a value whose parameters and URI are good.
+fn check(whole: &str) -> Result<[&str; 3], NameAddrError> {
+    let parts = find_parts(whole)?;
+    let [_, address, params] = parts;
+    if !Params::new(params).is_well_formed() {
+        return Err(NameAddrError::Params);
+    }
+    uri::find_parts(address)?;
+    Ok(parts)
+}
+
+/// The display name, the URI and the parameters, as pieces of the text.
+fn find_parts(whole: &str) -> Result<[&str; 3], NameAddrError> {
+    match find_outside(whole, b'<') {
+        Some(open) => find_in_angles(whole, open),
+        None => find_bare(whole),
+    }
+}
+
 /// Reads `display <uri> params` with the bracket at `open`.
-fn find_in_angles(whole: &str, open: usize) -> Result<(&str, &str, &str), NameAddrError> {
+fn find_in_angles(whole: &str, open: usize) -> Result<[&str; 3], NameAddrError> {
     let display = trim(&whole[..open]);
     if display.starts_with('"') && quoted_length(display) != Some(display.len()) {
         return Err(NameAddrError::Quote);
@@ -167,11 +173,11 @@ fn find_in_angles(whole: &str, open: usize) -> Result<(&str, &str, &str), NameAd
     if !params.is_empty() && !params.starts_with(';') {
         return Err(NameAddrError::Angle);
     }
-    Ok((display, &whole[open + 1..open + length], params))
+    Ok([display, &whole[open + 1..open + length], params])
 }
 
 /// Reads a URI without brackets: what follows its first semicolon belongs to the header (RFC 3261 §20.10).
-fn find_bare(whole: &str) -> Result<(&str, &str, &str), NameAddrError> {
+fn find_bare(whole: &str) -> Result<[&str; 3], NameAddrError> {
     let text = trim(whole);
     if text.starts_with('"') {
         return Err(NameAddrError::Quote);
@@ -181,7 +187,7 @@ fn find_bare(whole: &str) -> Result<(&str, &str, &str), NameAddrError> {
     if uri.contains(['?', ',']) {
         return Err(NameAddrError::Bare);
     }
-    Ok(("", uri, &text[end..]))
+    Ok(["", uri, &text[end..]])
 }
 
 impl fmt::Display for NameAddr {

@@ -15,6 +15,13 @@ impl Print {
         print
     }
 
+    /// A start line with its end, exactly as it came.
+    pub(super) fn of_raw(start_line: &[u8]) -> Self {
+        let mut print = Self(Vec::with_capacity(1024));
+        print.raw_line(start_line);
+        print
+    }
+
     /// Appends a line exactly as it came.
     pub(super) fn raw_line(&mut self, line: &[u8]) {
         self.0.extend_from_slice(line);

@@ -44,6 +44,12 @@ pub(super) struct Piece {
     pub(super) is_rewritten: bool,
 }
 
+impl Piece {
+    pub(super) fn is_empty(self) -> bool {
+        self.span.is_empty()
+    }
+}
+
 impl Message {
     /// Makes a message of bytes whatever they are, and tells the first fault.
     pub(super) fn scan(bytes: Bytes) -> (Self, Option<Fault>) {

@@ -110,8 +110,11 @@ impl Span {
         Self { start: clamp(start), end: clamp(end) }
     }
 
-    /// Where `part` lies in `whole`, of which it is a slice.
+    /// Where `part` lies in `whole`, of which it is a slice; an empty one lies nowhere.
     pub(crate) fn of(whole: &str, part: &str) -> Self {
+        if part.is_empty() {
+            return Self::default();
+        }
         let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
         Self::new(start, start + part.len())
     }

@@ -1,5 +1,7 @@
 //! Typed accessors: headers as values.
 
+pub(super) mod session;
+
 use super::list::split;
 use super::names::Kind;
 use super::scan::{Line, Start};
@@ -167,6 +169,12 @@ impl Message {
 
     pub(super) fn shared_header_of(&self, kind: Kind) -> Option<Text> {
         self.lines_of(kind).next().map(|line| self.shared_text_of(line.value))
+    }
+
+    /// The values of a list.
+    pub(super) fn values_of(&self, kind: Kind) -> impl Iterator<Item = &str> {
+        let values = self.lines_of(kind).flat_map(|line| split(self.text_of(line.value), b','));
+        values.filter(|value| !value.is_empty())
     }
 
     /// The values of a list as text that shares the message's bytes.

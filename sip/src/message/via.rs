@@ -29,19 +29,15 @@ impl Via {
 
     /// Reads one value (not a comma-separated list); `None` when it has no protocol or no usable host.
     pub fn read(text: Text) -> Option<Self> {
-        let whole = text.as_str();
-        let (name, rest) = whole.split_once('/')?;
-        let (version, rest) = rest.split_once('/')?;
-        let rest = rest.trim_start_matches(is_space);
-        let (transport, rest) = rest.split_at(rest.find(is_space)?);
-        let end = rest.find(';').unwrap_or(rest.len());
-        let (sent_by, params) = rest.split_at(end);
-        if !(trim(name).eq_ignore_ascii_case("SIP") && is_token(trim(version)) && is_token(transport)) {
-            return None;
-        }
-        let (host, port) = read_sent_by(trim(sent_by))?;
-        let spans = (Span::of(whole, transport), Span::of(whole, host), Span::of(whole, trim(params)));
-        Some(Self { transport: spans.0, host: spans.1, params: spans.2, port, text })
+        let (whole, parts) = (text.as_str(), find_parts(text.as_str())?);
+        let (transport, host) = (Span::of(whole, parts.transport), Span::of(whole, parts.host));
+        let (port, params) = (parts.port, Span::of(whole, parts.params));
+        Some(Self { transport, host, port, params, text })
+    }
+
+    /// Whether text is one value, its parameters well formed.
+    pub(super) fn is_well_formed(text: &str) -> bool {
+        find_parts(text).is_some_and(|parts| Params::new(parts.params).is_well_formed())
     }
 
     /// The transport as written, for example `UDP`.
@@ -128,6 +124,27 @@ impl Via {
     pub fn detached(&self) -> Self {
         Self { text: self.text.detached(), ..self.clone() }
     }
+}
+
+/// The parts of a value as pieces of its text.
+struct Parts<'a> {
+    transport: &'a str,
+    host: &'a str,
+    port: Option<u16>,
+    params: &'a str,
+}
+
+fn find_parts(whole: &str) -> Option<Parts<'_>> {
+    let (name, rest) = whole.split_once('/')?;
+    let (version, rest) = rest.split_once('/')?;
+    let rest = rest.trim_start_matches(is_space);
+    let (transport, rest) = rest.split_at(rest.find(is_space)?);
+    let (sent_by, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+    if !(trim(name).eq_ignore_ascii_case("SIP") && is_token(trim(version)) && is_token(transport)) {
+        return None;
+    }
+    let (host, port) = read_sent_by(trim(sent_by))?;
+    Some(Parts { transport, host, port, params: trim(params) })
 }
 
 fn is_space(character: char) -> bool {

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Timestamp};
 
 use super::call::Event;
+use super::changes::Arrival;
 use super::inner::Answer;
 use super::outer::{reason, with_hints};
-use super::{ConnectionId, DeviceIdentity, Flow, Output, Switchboard};
+use super::{ConnectionId, DeviceIdentity, Flow, Output, Side, Switchboard};
 use crate::message::{DropReason, Message, Method, Verdict, parse};
 
 impl Switchboard {
@@ -19,6 +20,7 @@ impl Switchboard {
         bytes: Bytes,
     ) {
         let is_ping = bytes.as_ref() == b"\r\n\r\n";
+        self.received += u64::from(!bytes.trim_ascii().is_empty());
         match parse(bytes) {
             Verdict::Ok(message) if message.is_request() => {
                 self.take_device_request(now, connection, identity, &message);
@@ -57,14 +59,9 @@ impl Switchboard {
             Method::Invite if request.to().tag().is_none() => {
                 self.take_device_invite(now, connection, identity, request);
             }
-            // Changing a running session comes later.
-            Method::Invite => {
-                let status = if self.holds_device_dialog(identity.device, request) { 488 } else { 481 };
-                self.answer_device(connection, request, status);
-            }
+            Method::Invite | Method::Update => self.take_device_change(now, connection, identity.device, request),
             Method::Cancel => self.take_device_cancel(now, connection, identity.device, request),
             Method::Prack
-            | Method::Update
             | Method::Refer
             | Method::Subscribe
             | Method::Notify
@@ -91,7 +88,19 @@ impl Switchboard {
         }
     }
 
+    /// A device changes the session of its leg.
+    fn take_device_change(&mut self, now: Timestamp, connection: ConnectionId, device: DeviceId, request: &Message) {
+        match self.device_dialog(device, request).or_else(|| self.origin_dialog(device, request)) {
+            Some(call) => self.take_leg_change(now, (call, Side::Device), Arrival::Connection(connection), request),
+            None => self.answer_device(connection, request, 481),
+        }
+    }
+
     fn take_device_response(&mut self, now: Timestamp, device: DeviceId, response: &Message) {
+        let call = self.inner.owner(response.call_id(), device).or_else(|| self.origin_named(device, response));
+        if call.is_some_and(|call| self.take_device_change_response(now, call, response)) {
+            return;
+        }
         let Some(call) = self.inner.owner(response.call_id(), device) else {
             return self.take_origin_response(now, device, response);
         };

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use callfield_domain::{DeviceId, TenantId, UserId};
 
-/// A stream (TCP connection or WebSocket); the shell numbers them and uses no number twice.
+/// A stream (TCP or TLS connection, or WebSocket); the shell numbers them and uses no number twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
@@ -22,7 +22,7 @@ pub enum Flow {
 pub enum Peer {
     /// A phone over WSS (RFC 7118); its bearer token was checked.
     Device(DeviceIdentity),
-    /// A trunk or PBX over TCP, known by its address only.
+    /// A trunk or PBX over TCP or TLS, known by its address only.
     Trunk(SocketAddr),
 }
 

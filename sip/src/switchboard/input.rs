@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Outcome, TenantId, Timestamp, TrunkId, UserId};
 
-use super::{Account, ConnectionId, Flow, Peer};
+use super::{Account, ConnectionId, Flow, Peer, Side, Transport};
 
 /// Something that happened, or the shell's answer to an [`Output`](super::Output) that asked for one.
 ///
@@ -18,13 +18,15 @@ pub enum Input {
         connection: ConnectionId,
         /// Who is at its other end.
         peer: Peer,
+        /// What carries it, as Via says it.
+        transport: Transport,
     },
     /// A stream is gone, whoever closed it; nothing about it may come later.
     ConnectionClosed {
         /// The stream.
         connection: ConnectionId,
     },
-    /// One datagram, one WebSocket frame, or any stretch of a TCP stream: messages are cut out of it here.
+    /// One datagram, one WebSocket frame, or any stretch of a TCP or TLS stream: messages are cut out of it here.
     Received {
         /// Where it came from.
         flow: Flow,
@@ -74,6 +76,26 @@ pub enum Input {
         call: CallId,
         /// The SDP answer for the device; `None` if the two ends share no codec: the device gets 488.
         sdp: Option<Bytes>,
+    },
+    /// Answers [`Output::ChangeWanted`](super::Output::ChangeWanted).
+    ChangeMade {
+        /// The call.
+        call: CallId,
+        /// Which leg.
+        side: Side,
+        /// The SDP; `None` if none can be made: the leg stays as it was, who asked gets 488.
+        sdp: Option<Bytes>,
+        /// Whether it changes what can be offered to the other leg: that is then renewed, as by [`Input::Renew`].
+        renews_other: bool,
+    },
+    /// What the shell agreed on one side changes what it can offer to the other: make a new offer to this side.
+    ///
+    /// [`Output::ChangeWanted`](super::Output::ChangeWanted) asks for it when the leg may change.
+    Renew {
+        /// The call.
+        call: CallId,
+        /// Which leg.
+        side: Side,
     },
     /// Answers [`Output::Persist`](super::Output::Persist): the call's row is on disk.
     Persisted {

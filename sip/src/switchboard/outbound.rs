@@ -16,8 +16,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Timestamp, TrunkId};
 
-use super::{Alarm, DeviceIdentity, Hop, Switchboard, Why, WokenCallState};
-use crate::transaction::ClientId;
+use super::{Alarm, DeviceIdentity, Hop, Side, Switchboard, Why, WokenCallState};
+use crate::dialog::Dialog;
+use crate::message::Message;
+use crate::transaction::{ClientId, Flow};
 use call::{Call, Event};
 use far::Far;
 use origin::Origin;
@@ -113,8 +115,42 @@ impl Outbounds {
         self.on_trunk.retain(|_, calls| *calls > 0);
     }
 
+    /// The device that began a call.
+    pub(super) fn device_of(&self, call: CallId) -> Option<DeviceId> {
+        self.calls.get(&call).map(|outbound| outbound.call.device().device)
+    }
+
+    /// Whether a call is one of these and its two ends are connected.
+    pub(super) fn is_talking(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|outbound| outbound.call.is_talking())
+    }
+
+    /// Whether the device has confirmed the answer to its INVITE.
+    pub(super) fn is_confirmed(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|outbound| outbound.origin.is_confirmed())
+    }
+
+    /// The dialog of a leg.
+    pub(super) fn dialog_with(&mut self, call: CallId, side: Side) -> Option<&mut Dialog> {
+        let outbound = self.calls.get_mut(&call)?;
+        match side {
+            Side::Outside => outbound.far.as_mut()?.dialog(),
+            Side::Device => Some(outbound.origin.dialog()),
+        }
+    }
+
+    /// Where requests to the far end go.
+    pub(super) fn reach(&self, call: CallId) -> Option<Flow> {
+        self.calls.get(&call)?.far.as_ref().map(Far::reach)
+    }
+
+    /// The call whose Call-ID a message of its far end has.
+    pub(super) fn call_of_far(&self, message: &Message) -> Option<CallId> {
+        self.by_far.get(message.call_id()).copied()
+    }
+
     /// The calls that a device began.
-    fn of_device(&self, device: DeviceId) -> Vec<CallId> {
+    pub(super) fn of_device(&self, device: DeviceId) -> Vec<CallId> {
         let begin = (device, String::new());
         let own = self.by_origin.range(begin..).take_while(|((of, _), _)| *of == device);
         own.map(|(_, call)| *call).collect()
@@ -143,6 +179,15 @@ impl Switchboard {
     /// The row of a call is on disk.
     pub(super) fn note_outbound_durable(&mut self, now: Timestamp, call: CallId) {
         self.tell_outbound(now, call, Event::Persisted);
+    }
+
+    /// One end of a call is gone; both are told.
+    pub(super) fn lose_outbound_leg(&mut self, now: Timestamp, call: CallId, side: Side) {
+        let event = match side {
+            Side::Outside => Event::FarHungUp,
+            Side::Device => Event::DeviceHungUp,
+        };
+        self.tell_outbound(now, call, event);
     }
 
     /// Tells a call what happened, and does what it wants.

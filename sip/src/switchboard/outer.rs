@@ -21,8 +21,6 @@ pub(super) struct OuterLeg {
     contact: String,
     dialog: Dialog,
     is_finished: bool,
-    /// The SDP in the 200.
-    own_sdp: Option<Bytes>,
     answer: Option<Answer>,
     /// BYEs (and their kind) that are answered when the row is durable.
     pub(super) unanswered: Vec<(ServerId, Message)>,
@@ -72,7 +70,6 @@ impl OuterLeg {
             contact,
             dialog,
             is_finished: false,
-            own_sdp: None,
             answer: None,
             unanswered: Vec::new(),
             has_hung_up: false,
@@ -114,28 +111,21 @@ impl OuterLeg {
         if std::mem::replace(&mut self.is_finished, true) {
             return None;
         }
-        self.own_sdp = Some(sdp);
-        self.answer(now, self.server, &self.invite.clone())
-    }
-
-    /// The answer to an INVITE in the dialog: a refresh of the same session gets the same answer, 488 and 491 leave the
-    /// session as it was (RFC 3261 §14.2).
-    pub(super) fn accept_again(&mut self, now: Timestamp, server: ServerId, invite: &Message) -> Result<Message, u16> {
-        if self.own_sdp.is_none() || self.answer.is_some() {
-            return Err(491);
-        }
-        if self.has_hung_up || self.bye != Bye::None || session_of(invite) != session_of(&self.invite) {
-            return Err(488);
-        }
-        self.answer(now, server, invite).ok_or(488)
-    }
-
-    fn answer(&mut self, now: Timestamp, server: ServerId, invite: &Message) -> Option<Message> {
-        let start = self.with_dialog(invite.response(200, reason(200))).header("Allow", ALLOW);
-        let response = start.body("application/sdp", self.own_sdp.clone()?).build();
-        let (repeat_at, until) = (now + T1, now + GIVE_UP);
+        let start = self.with_dialog(self.invite.response(200, reason(200))).header("Allow", ALLOW);
+        let response = start.body("application/sdp", sdp).build();
+        let (server, repeat_at, until) = (self.server, now + T1, now + GIVE_UP);
         self.answer = Some(Answer { server, response: response.clone(), repeat_at, pause: T1, until });
         Some(response)
+    }
+
+    /// Whether the 200 went out and its ACK did not come.
+    pub(super) const fn is_unacknowledged(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    /// The Contact of this end.
+    pub(super) fn contact(&self) -> &str {
+        &self.contact
     }
 
     /// Takes in an ACK; `None` if it is not that of the 200, or came before.
@@ -241,14 +231,7 @@ pub(super) fn with_hints(start: ResponseBuilder, request: &Message, status: u16)
 }
 
 /// The methods the edge understands.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER";
-
-/// What tells whether an offer is a new one: its origin, with the session's version (RFC 3264 §8).
-fn session_of(invite: &Message) -> Option<Vec<u8>> {
-    let body = invite.body();
-    let origin = body.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"o="))?;
-    Some(origin.trim_ascii_end().to_vec())
-}
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER, UPDATE";
 
 /// What names a caller's dialog from outside: Call-ID and the caller's tag.
 pub(super) fn name_of(request: &Message) -> (String, String) {
@@ -270,6 +253,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
         408 => "Request Timeout",
         415 => "Unsupported Media Type",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",

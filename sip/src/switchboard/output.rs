@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, DeviceId, TenantId, TimelineEvent, Timestamp};
 
-use super::{ConnectionId, DeviceIdentity, Flow};
+use super::{ConnectionId, DeviceIdentity, Flow, Side};
 
 /// An effect, or a question to the shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,26 @@ pub enum Output {
         call: CallId,
         /// The trunk's SDP answer.
         trunk_sdp: Bytes,
+    },
+    /// A leg of a call that talks changes: make its SDP. Answered by [`Input::ChangeMade`](super::Input::ChangeMade).
+    ///
+    /// Of one leg only one such question is open at a time.
+    ChangeWanted {
+        /// The call.
+        call: CallId,
+        /// Which leg.
+        side: Side,
+        /// The offer to be answered; `None` if an offer is wanted: [`Output::ChangeAnswered`] follows.
+        offer: Option<Bytes>,
+    },
+    /// What became of the last offer that was made for a leg.
+    ChangeAnswered {
+        /// The call.
+        call: CallId,
+        /// Which leg.
+        side: Side,
+        /// The answer; `None` if the offer was refused or crossed another: the leg stays as it was.
+        answer: Option<Bytes>,
     },
     /// No media flows any longer (or ever) for this call. Exactly once for each call that was to be `Ring`ed or `Dial`led.
     MediaEnded {

@@ -111,7 +111,7 @@ impl Switchboard {
             Action::Persist(facts) => self.outputs.push_back(Output::Persist(facts)),
             Action::Changed(facts) => self.outputs.push_back(Output::CallChanged(facts)),
             Action::Timeline(event) => self.outputs.push_back(Output::Timeline { call, event }),
-            Action::EndMedia => self.outputs.push_back(Output::MediaEnded { call }),
+            Action::EndMedia => self.end_media(now, call),
             Action::Invite(device) => {
                 self.inner.begin(device, call);
                 let caller_sdp = self.outer.get(&call).and_then(OuterLeg::sdp);
@@ -134,6 +134,12 @@ impl Switchboard {
             }
             Action::Finish(farewell) => self.finish(now, call, farewell),
         }
+    }
+
+    /// Nothing of a call is changed any more, and no media flows.
+    pub(super) fn end_media(&mut self, now: Timestamp, call: CallId) {
+        self.end_changes(now, call);
+        self.outputs.push_back(Output::MediaEnded { call });
     }
 
     fn ask_for_answer(&mut self, device: DeviceId, call: CallId) {

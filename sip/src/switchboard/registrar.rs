@@ -137,6 +137,7 @@ impl Switchboard {
                 self.transmit_to(device, Some(bytes));
             }
         }
+        self.resume_changes(device);
         let parties = [Party::User(identity.tenant, identity.user), Party::Device(device)];
         let mut calls: Vec<CallId> =
             parties.iter().filter_map(|party| self.calls_of.get(party)).flatten().copied().collect();

@@ -14,6 +14,8 @@ pub struct Settings {
     pub udp_address: String,
     /// `host:port` under which trunks reach the edge over TCP: goes into its Via and Contact.
     pub tcp_address: String,
+    /// `host:port` under which trunks reach the edge over TLS: goes into its Via and Contact.
+    pub tls_address: String,
     /// How long a call is parked or rings before it is given up; at most [`RING_CAP`].
     pub ring_limit: Duration,
     /// How long after the first push of a device each further one goes out, as long as the call still waits for it.
@@ -33,12 +35,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults for a domain, reached by trunks at `address` (`host:port`) over UDP and TCP.
+    /// The defaults for a domain, reached by trunks at `address` (`host:port`) over UDP, TCP and TLS.
     pub fn new(domain: &str, address: &str) -> Self {
         Self {
             domain: domain.to_owned(),
             udp_address: address.to_owned(),
             tcp_address: address.to_owned(),
+            tls_address: address.to_owned(),
             ring_limit: Duration::from_secs(45),
             push_retries: vec![Duration::from_secs(4), Duration::from_secs(12)],
             silence_limit: Duration::from_secs(2),

@@ -2,9 +2,11 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a story looks only at what it is about")]
 
 mod calls;
+mod changes;
 mod outbound;
 mod refusals;
 mod registration;
+mod tls;
 mod trunk_hops;
 mod trunk_proofs;
 
@@ -28,6 +30,10 @@ struct Story {
     /// Whether the shell answers questions by itself.
     answers: bool,
     late_rows: bool,
+    /// What the shell makes of changes; `None` if the ends cannot agree.
+    change: Option<String>,
+    /// Whether changes are passed on.
+    renews: bool,
     /// What the shell decides about calls of phones.
     outbound: OutboundDecision,
 }
@@ -64,7 +70,19 @@ impl Story {
         let edge = Switchboard::new(Settings::new("phones.test", "192.0.2.1:5060"), random.seed(), at(0));
         let (trunk, flows, shell) = (Vec::new(), Vec::new(), Vec::new());
         let outbound = OutboundDecision::Dial(outbound::plan());
-        Self { now: at(0), edge, phones, trunk, flows, shell, answers: true, late_rows: false, outbound }
+        Self {
+            now: at(0),
+            edge,
+            phones,
+            trunk,
+            flows,
+            shell,
+            answers: true,
+            late_rows: false,
+            change: None,
+            renews: false,
+            outbound,
+        }
     }
 
     /// Both phones are registered.
@@ -121,7 +139,11 @@ impl Story {
             }
             Output::Transmit { flow: Flow::Stream(connection), bytes } => {
                 let phone = self.phones.iter().position(|phone| phone.connection == Some(*connection));
-                let phone = &mut self.phones[phone.unwrap()];
+                let Some(phone) = phone else {
+                    self.flows.push(Flow::Stream(*connection));
+                    return self.trunk.push(read(bytes));
+                };
+                let phone = &mut self.phones[phone];
                 if let Verdict::Ok(message) = parse(bytes.clone()) {
                     phone.got.push(message);
                 }
@@ -151,6 +173,18 @@ impl Story {
             Output::DeviceAnswerWanted { call, .. } => {
                 Input::DeviceAnswer { call: *call, sdp: Some("v=device".into()) }
             }
+            Output::ChangeWanted { call, side, offer } => {
+                let sdp = self
+                    .change
+                    .clone()
+                    .map(|sdp| format!("{sdp} {side:?} {}", if offer.is_some() { "answer" } else { "offer" }));
+                Input::ChangeMade {
+                    call: *call,
+                    side: *side,
+                    sdp: sdp.map(Bytes::from),
+                    renews_other: offer.is_some() && self.renews,
+                }
+            }
             Output::Persist(facts) if !self.late_rows => Input::Persisted { call: facts.id },
             _ => return None,
         })
@@ -176,7 +210,7 @@ impl Story {
                 let connection = ConnectionId(u64::try_from(self.shell.len() * 2 + phone).unwrap() + 100);
                 let peer = Peer::Device(self.phones[phone].identity);
                 self.phones[phone].connection = Some(connection);
-                self.edge.handle(self.now, Input::ConnectionOpened { connection, peer });
+                self.edge.handle(self.now, Input::ConnectionOpened { connection, peer, transport: Transport::Wss });
                 self.phones[phone].agent.handle(self.now, AgentInput::Connected);
             }
             AgentOutput::Transmit(bytes) => {

@@ -5,10 +5,12 @@ use callfield_domain::{CallId, Timestamp};
 
 use super::call::{Call, Event};
 use super::caller::parties_of;
+use super::changes::Arrival;
 use super::outer::{OuterLeg, SUPPORTED, name_of, reason, with_hints};
-use super::{Alarm, ConnectionId, Flow, Output, Peer, RouteQuestion, Switchboard};
-use crate::message::{DropReason, Frame, Message, Method, Verdict, parse};
-use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, Output as Layered, ServerId, Transport};
+use super::{Alarm, ConnectionId, Flow, Output, Peer, RouteQuestion, Settings, Side, Switchboard, Transport};
+use crate::message::{DropReason, Frame, Message, Method, NameAddr, Verdict, parse};
+use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, Output as Layered, ServerId};
+use crate::uri::Scheme;
 
 impl Switchboard {
     /// Takes in a datagram, or a stretch of a stream.
@@ -19,10 +21,32 @@ impl Switchboard {
                 if let Some(open) = self.connections.get_mut(&connection) {
                     open.decoder.push(&bytes);
                 }
-                while let Some(frame) = self.next_frame(connection) {
+                self.take_frames(now, connection);
+            }
+        }
+    }
+
+    /// Takes in all that is complete. Keep-alives in a row get one answer with as many line ends (RFC 5626 §4.4.1): a
+    /// stretch can hold a thousand of them.
+    fn take_frames(&mut self, now: Timestamp, connection: ConnectionId) {
+        let mut pings = 0;
+        while let Some(frame) = self.next_frame(connection) {
+            match frame {
+                Frame::Ping => pings += 1,
+                Frame::Pong => {}
+                Frame::Message(_) | Frame::Broken(_) => {
+                    self.answer_pings(connection, std::mem::take(&mut pings));
                     self.take_frame(now, connection, frame);
                 }
             }
+        }
+        self.answer_pings(connection, pings);
+    }
+
+    fn answer_pings(&mut self, connection: ConnectionId, pings: usize) {
+        if pings > 0 {
+            let bytes = Bytes::from(b"\r\n".repeat(pings));
+            self.outputs.push_back(Output::Transmit { flow: Flow::Stream(connection), bytes });
         }
     }
 
@@ -32,13 +56,12 @@ impl Switchboard {
 
     fn take_frame(&mut self, now: Timestamp, connection: ConnectionId, frame: Frame) {
         match frame {
-            Frame::Message(Verdict::Drop(_)) => self.count("unreadable"),
-            Frame::Message(verdict) => self.receive_verdict(now, hop_of(connection), verdict),
-            Frame::Ping => {
-                let bytes = Bytes::from_static(b"\r\n");
-                self.outputs.push_back(Output::Transmit { flow: Flow::Stream(connection), bytes });
+            Frame::Message(Verdict::Drop(_)) => {
+                self.received += 1;
+                self.count("unreadable");
             }
-            Frame::Pong => {}
+            Frame::Message(verdict) => self.receive_verdict(now, self.hop_of(connection), verdict),
+            Frame::Ping | Frame::Pong => {}
             Frame::Broken(_) => {
                 self.count("broken_stream");
                 // Without its decoder's frames the stream says nothing more; the shell closes it.
@@ -49,6 +72,7 @@ impl Switchboard {
     }
 
     fn receive_verdict(&mut self, now: Timestamp, flow: Hop, verdict: Verdict) {
+        self.received += u64::from(!matches!(verdict, Verdict::Drop(DropReason::KeepAlive)));
         match &verdict {
             Verdict::Ok(_) => {}
             Verdict::Answerable(..) => self.count("malformed"),
@@ -59,8 +83,8 @@ impl Switchboard {
         self.drain_transactions(now);
     }
 
-    pub(super) fn lose_trunk(&mut self, now: Timestamp, connection: ConnectionId) {
-        self.transactions.handle(now, Layer::FlowFailed { flow: hop_of(connection) });
+    pub(super) fn lose_trunk(&mut self, now: Timestamp, flow: Hop) {
+        self.transactions.handle(now, Layer::FlowFailed { flow });
     }
 
     /// Lets the transaction layer say all it has to say.
@@ -75,13 +99,15 @@ impl Switchboard {
                 Layered::Cancelled { id, .. } => self.take_cancel(now, id),
                 Layered::Response { id, response, .. } => {
                     let is_final = response.status().is_some_and(|status| status >= 200);
-                    if !self.take_far_response(now, id, &response) && is_final {
+                    let is_known =
+                        self.take_change_response(now, id, &response) || self.take_far_response(now, id, &response);
+                    if !is_known && is_final {
                         self.finish_bye(id);
                     }
                 }
                 Layered::Stray { response, .. } => self.take_stray_answer(now, &response),
                 Layered::ClientEnded { id, ended } => {
-                    if !self.end_far_request(now, id, ended) {
+                    if !self.end_change_request(now, id, ended) && !self.end_far_request(now, id, ended) {
                         self.finish_bye(id);
                     }
                 }
@@ -93,7 +119,7 @@ impl Switchboard {
     fn take_request(&mut self, now: Timestamp, id: ServerId, flow: Hop, request: &Message) {
         match request.method() {
             Method::Invite if request.to().tag().is_none() => self.take_invite(now, id, flow, request),
-            Method::Invite => self.take_change(now, id, request),
+            Method::Invite | Method::Update => self.take_change(now, id, request),
             Method::Bye => self.take_bye(now, id, request),
             Method::Info if !self.holds_dialog_of(request) => self.respond(now, id, request, 481),
             Method::Options | Method::Info => self.respond(now, id, request, 200),
@@ -105,7 +131,6 @@ impl Switchboard {
             Method::Cancel => self.respond(now, id, request, 481),
             Method::Ack
             | Method::Prack
-            | Method::Update
             | Method::Refer
             | Method::Subscribe
             | Method::Notify
@@ -119,7 +144,7 @@ impl Switchboard {
         if let Some(status) = self.reason_to_refuse(invite) {
             return self.respond(now, id, invite, status);
         }
-        let (tag, contact) = (self.random.token(16), self.contact_for(flow));
+        let (tag, contact) = (self.random.token(16), self.contact_for(flow, invite));
         let (Some(leg), Some(source)) = (OuterLeg::new(flow, id, invite, tag, contact), self.source_of(flow)) else {
             return self.respond(now, id, invite, 400);
         };
@@ -159,18 +184,12 @@ impl Switchboard {
         Some(status)
     }
 
-    /// A session that runs is not changed, except that a refresh of the same offer gets the same answer.
-    fn take_change(&mut self, now: Timestamp, id: ServerId, invite: &Message) {
-        if self.far_dialog(invite).is_some() {
-            return self.respond(now, id, invite, 488);
+    /// A trunk changes the session of its leg.
+    fn take_change(&mut self, now: Timestamp, id: ServerId, request: &Message) {
+        match self.far_dialog(request).or_else(|| self.dialog_of(request)) {
+            Some(call) => self.take_leg_change(now, (call, Side::Outside), Arrival::Transaction(id), request),
+            None => self.respond(now, id, request, 481),
         }
-        let Some(call) = self.dialog_of(invite) else { return self.respond(now, id, invite, 481) };
-        let Some(leg) = self.outer.get_mut(&call) else { return };
-        match leg.accept_again(now, id, invite) {
-            Ok(response) => self.transactions.handle(now, Layer::Respond { id, response }),
-            Err(status) => self.respond(now, id, invite, status),
-        }
-        self.settle_outer(call);
     }
 
     fn take_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) {
@@ -189,7 +208,12 @@ impl Switchboard {
     }
 
     fn take_ack(&mut self, now: Timestamp, ack: &Message) {
-        let Some(call) = self.outer_by_name.get(&name_of(ack)).copied() else { return };
+        let far = self.outbound.call_of_far(ack);
+        let Some(call) = far.or_else(|| self.outer_by_name.get(&name_of(ack)).copied()) else { return };
+        let key = (call, Side::Outside);
+        if self.take_change_ack(now, key, ack) {
+            return;
+        }
         let Some(acknowledged) = self.outer.get_mut(&call).and_then(|leg| leg.acknowledge(ack)) else { return };
         if let Some(sdp) = acknowledged.sdp {
             self.outputs.push_back(Output::CallerAccepted { call, sdp });
@@ -197,6 +221,7 @@ impl Switchboard {
         if let Some(bye) = acknowledged.bye {
             self.send_bye(now, call, bye);
         }
+        self.note_confirmed(now, key);
         self.settle_outer(call);
     }
 
@@ -273,11 +298,23 @@ impl Switchboard {
         self.transactions.handle(now, Layer::Respond { id, response });
     }
 
-    fn contact_for(&self, flow: Hop) -> String {
+    /// Where an INVITE's sender reaches the edge: sips for who asked for sips (RFC 3261 §12.1.1).
+    fn contact_for(&self, flow: Hop, invite: &Message) -> String {
+        let Settings { udp_address, tcp_address, tls_address, .. } = &self.settings;
         match flow {
-            Hop::Udp(_) => format!("sip:edge@{}", self.settings.udp_address),
-            Hop::Connection { .. } => format!("sip:edge@{};transport=tcp", self.settings.tcp_address),
+            Hop::Udp(_) => format!("sip:edge@{udp_address}"),
+            Hop::Connection { transport: Transport::Tls, .. } if wants_sips(invite) => {
+                format!("sips:edge@{tls_address}")
+            }
+            Hop::Connection { transport: Transport::Tls, .. } => format!("sip:edge@{tls_address};transport=tls"),
+            Hop::Connection { .. } => format!("sip:edge@{tcp_address};transport=tcp"),
         }
+    }
+
+    /// How the transaction layer knows a stream.
+    pub(super) fn hop_of(&self, connection: ConnectionId) -> Hop {
+        let transport = self.connections.get(&connection).map_or(Transport::Tcp, |open| open.transport);
+        Hop::Connection { id: connection.0, transport }
     }
 
     fn source_of(&self, flow: Hop) -> Option<std::net::SocketAddr> {
@@ -291,8 +328,12 @@ impl Switchboard {
     }
 }
 
-const fn hop_of(connection: ConnectionId) -> Hop {
-    Hop::Connection { id: connection.0, transport: Transport::Tcp }
+/// Whether the dialog that an INVITE begins is one of sips: by its target, or by who asks to be reached so.
+fn wants_sips(invite: &Message) -> bool {
+    let is_sips = |address: NameAddr| address.uri().is_ok_and(|uri| uri.scheme() == Scheme::Sips);
+    let target = invite.request_uri().is_some_and(|uri| uri.scheme() == Scheme::Sips);
+    let sender = invite.addresses("Record-Route").next().or_else(|| invite.contacts().next());
+    target || sender.is_some_and(is_sips)
 }
 
 const fn flow_of(hop: Hop) -> Flow {

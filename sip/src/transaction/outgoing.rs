@@ -85,7 +85,12 @@ impl Transactions {
     }
 
     fn with_via(&self, flow: Flow, request: &Message, branch: &str) -> Message {
-        let (transport, sent_by) = (flow.via_transport(), &self.settings.sent_by);
+        let transport = flow.via_transport();
+        let own = match flow {
+            Flow::Udp(_) => None,
+            Flow::Connection { transport, .. } => self.sent_by.get(&transport),
+        };
+        let sent_by = own.unwrap_or(&self.settings.sent_by);
         let via = format!("SIP/2.0/{transport} {sent_by};branch={branch};rport");
         request.edit().insert_first("Via", via).build()
     }

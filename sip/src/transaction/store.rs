@@ -13,12 +13,14 @@ use super::key::Keys;
 use super::server::Server;
 use super::server_invite::ServerInvite;
 use super::step::{ClientEvent, Clock, Send, ServerEvent, Step};
-use super::{ClientId, Ended, Flow, Input, Output, ServerId, Settings, Why, requests};
+use super::{ClientId, Ended, Flow, Input, Output, ServerId, Settings, Transport, Why, requests};
 use crate::message::{Message, Text};
 
 /// All live transactions of one edge or one phone.
 pub struct Transactions {
     pub(super) settings: Settings,
+    /// What Via says of streams, where it is not what the settings say.
+    pub(super) sent_by: BTreeMap<Transport, String>,
     pub(super) random: Random,
     pub(super) keys: Keys,
     pub(super) entries: BTreeMap<u64, Entry>,
@@ -72,6 +74,7 @@ impl Transactions {
         let keys = Keys::new(&mut random);
         Self {
             settings,
+            sent_by: BTreeMap::new(),
             random,
             keys,
             entries: BTreeMap::new(),
@@ -82,6 +85,13 @@ impl Transactions {
             outputs: VecDeque::new(),
             next: 0,
         }
+    }
+
+    /// The same store, whose requests over `transport` name `sent_by` (`host:port`) in their Via.
+    #[must_use]
+    pub fn reached_at(mut self, transport: Transport, sent_by: &str) -> Self {
+        self.sent_by.insert(transport, sent_by.to_owned());
+        self
     }
 
     /// Something happened; [`Transactions::poll_output`] tells what follows.

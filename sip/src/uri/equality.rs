@@ -1,5 +1,6 @@
 //! Whether two URIs mean the same (RFC 3261 §19.1.4).
 
+use super::read::read_ipv6;
 use super::{Scheme, Uri, escape};
 
 pub(super) fn is_equivalent(left: &Uri, right: &Uri) -> bool {
@@ -16,11 +17,20 @@ pub(super) fn is_equivalent(left: &Uri, right: &Uri) -> bool {
 fn is_same_sip(left: &Uri, right: &Uri) -> bool {
     is_same_user(left.user(), right.user())
         && is_same_user(left.password(), right.password())
-        && left.host().eq_ignore_ascii_case(right.host())
+        && is_same_host(left.host(), right.host())
         && left.port == right.port
         && are_params_same(left, right, &["user", "ttl", "method", "maddr", "transport"])
         && are_params_same(right, left, &["user", "ttl", "method", "maddr", "transport"])
         && are_headers_same(left, right)
+}
+
+/// Two texts of one IPv6 address name one host (RFC 5954 §4.2).
+fn is_same_host(left: &str, right: &str) -> bool {
+    let address = |host: &str| read_ipv6(host.strip_prefix('[')?.strip_suffix(']')?);
+    match (address(left), address(right)) {
+        (Some(left), Some(right)) => left == right,
+        _ => left.eq_ignore_ascii_case(right),
+    }
 }
 
 /// RFC 3966 §5: visual separators do not count; all parameters must be there on both sides.
@@ -118,6 +128,14 @@ mod tests {
     fn an_escaped_reserved_character_differs_from_the_plain_one() {
         assert!(!same("sip:a%3Bb@c", "sip:a;b@c"));
         assert!(same("sip:a%2db@c", "sip:a-b@c"));
+    }
+
+    #[test]
+    fn two_texts_of_one_ipv6_address_are_the_same_host() {
+        assert!(same("sip:a@[2001:db8::9:1]", "sip:a@[2001:DB8:0:0::9:1]"));
+        assert!(same("sip:a@[::ffff:192.0.2.2]", "sip:a@[::ffff:c000:202]"));
+        assert!(!same("sip:a@[2001:db8::9:1]", "sip:a@[2001:db8::9:2]"));
+        assert!(!same("sip:a@[::ffff:192.0.2.2]", "sip:a@192.0.2.2"));
     }
 
     #[test]

@@ -1,11 +1,18 @@
 //! Reading a URI: where its parts lie.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::{Scheme, Uri, UriError};
 use crate::message::Text;
 use crate::message::text::Span;
 
 pub(super) fn read(text: Text) -> Result<Uri, UriError> {
-    let whole = text.as_str();
+    let Parts { scheme, user, password, host, port, params, headers } = find_parts(text.as_str())?;
+    Ok(Uri { scheme, user, password, host, port, params, headers, text })
+}
+
+/// Where the parts of a URI lie; the checks of [`Uri::parse`] without a value.
+pub(crate) fn find_parts(whole: &str) -> Result<Parts, UriError> {
     if whole.len() > Uri::SIZE_LIMIT_BYTES {
         return Err(UriError::Size);
     }
@@ -13,13 +20,11 @@ pub(super) fn read(text: Text) -> Result<Uri, UriError> {
         return Err(UriError::Character);
     }
     let (scheme, rest) = read_scheme(whole)?;
-    let parts = match scheme {
-        Scheme::Sip | Scheme::Sips => read_sip(whole, rest)?,
-        Scheme::Tel => read_tel(whole, rest)?,
-        Scheme::Other => Parts { user: Span::of(whole, rest), ..Parts::default() },
-    };
-    let Parts { user, password, host, port, params, headers } = parts;
-    Ok(Uri { scheme, user, password, host, port, params, headers, text })
+    match scheme {
+        Scheme::Sip | Scheme::Sips => read_sip(whole, scheme, rest),
+        Scheme::Tel => read_tel(whole, rest),
+        Scheme::Other => Ok(Parts { user: Span::of(whole, rest), ..Parts::of(scheme) }),
+    }
 }
 
 /// White space, control characters, quotes and angle brackets.
@@ -33,14 +38,22 @@ const IS_FORBIDDEN: [bool; 256] = {
     table
 };
 
-#[derive(Default)]
-struct Parts {
+/// The parts of a URI as places in its text.
+pub(crate) struct Parts {
+    pub(crate) scheme: Scheme,
     user: Span,
     password: Option<Span>,
     host: Span,
     port: Option<u16>,
     params: Span,
-    headers: Span,
+    pub(crate) headers: Span,
+}
+
+impl Parts {
+    fn of(scheme: Scheme) -> Self {
+        let none = Span::default();
+        Self { scheme, user: none, password: None, host: none, port: None, params: none, headers: none }
+    }
 }
 
 fn read_scheme(whole: &str) -> Result<(Scheme, &str), UriError> {
@@ -56,12 +69,12 @@ fn read_scheme(whole: &str) -> Result<(Scheme, &str), UriError> {
 }
 
 /// The user may hold `;`, `?` and `/`, so what stands before the first `@` is the user.
-fn read_sip(whole: &str, rest: &str) -> Result<Parts, UriError> {
+fn read_sip(whole: &str, scheme: Scheme, rest: &str) -> Result<Parts, UriError> {
     let (userinfo, rest) = match rest.split_once('@') {
         Some((userinfo, rest)) => (Some(userinfo), rest),
         None => (None, rest),
     };
-    let mut parts = Parts::default();
+    let mut parts = Parts::of(scheme);
     if let Some(userinfo) = userinfo {
         let (user, password) = match userinfo.split_once(':') {
             Some((user, password)) => (user, Some(password)),
@@ -73,7 +86,7 @@ fn read_sip(whole: &str, rest: &str) -> Result<Parts, UriError> {
         parts.user = Span::of(whole, user);
         parts.password = password.map(|password| Span::of(whole, password));
     }
-    let end = rest.find([';', '?']).unwrap_or(rest.len());
+    let end = rest.bytes().position(|byte| matches!(byte, b';' | b'?')).unwrap_or(rest.len());
     let (host, port) = read_host_and_port(&rest[..end])?;
     parts.host = Span::of(whole, host);
     parts.port = port;
@@ -86,7 +99,7 @@ fn read_tel(whole: &str, rest: &str) -> Result<Parts, UriError> {
     if end == 0 {
         return Err(UriError::User);
     }
-    Ok(Parts { user: Span::of(whole, &rest[..end]), params: Span::of(whole, &rest[end..]), ..Parts::default() })
+    Ok(Parts { user: Span::of(whole, &rest[..end]), params: Span::of(whole, &rest[end..]), ..Parts::of(Scheme::Tel) })
 }
 
 fn read_tail(whole: &str, tail: &str) -> (Span, Span) {
@@ -100,12 +113,13 @@ fn read_tail(whole: &str, tail: &str) -> (Span, Span) {
 pub(crate) fn read_host_and_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
     let (host, rest) = if text.starts_with('[') {
         let end = text.find(']').ok_or(UriError::Host)? + 1;
-        text[1..end - 1].parse::<std::net::Ipv6Addr>().map_err(|_| UriError::Host)?;
+        read_ipv6(&text[1..end - 1]).ok_or(UriError::Host)?;
         text.split_at(end)
     } else {
         text.split_at(text.find(':').unwrap_or(text.len()))
     };
-    let is_name = |host: &str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let is_name =
+        |host: &str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
     if host.is_empty() || !(host.starts_with('[') || is_name(host)) {
         return Err(UriError::Host);
     }
@@ -117,6 +131,17 @@ pub(crate) fn read_host_and_port(text: &str) -> Result<(&str, Option<u16>), UriE
         _ => return Err(UriError::Port),
     };
     Ok((host, port))
+}
+
+/// Reads what stands between the brackets. The grammar of RFC 3261 writes a third colon before an embedded IPv4
+/// address; RFC 5118 §4.10 wants it understood.
+pub(super) fn read_ipv6(text: &str) -> Option<Ipv6Addr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let (groups, ipv4) = text.split_once(":::")?;
+    ipv4.parse::<Ipv4Addr>().ok()?;
+    format!("{groups}::{ipv4}").parse().ok()
 }
 
 #[cfg(test)]

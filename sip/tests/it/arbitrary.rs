@@ -1,27 +1,11 @@
 //! Properties: nothing makes the readers panic, and what is written reads back.
 
-use callfield_sip::message::{Frame, Message, NameAddr, StreamDecoder, Verdict, parse};
+use callfield_sip::message::{Frame, NameAddr, StreamDecoder, Verdict, parse};
 use callfield_sip::uri::Uri;
 use proptest::prelude::*;
 
+use crate::hostile::message::read_everything;
 use crate::torture_files;
-
-/// Reads all that can be read.
-fn read_everything(message: &Message) {
-    let _ = (message.request_uri(), message.top_via(), message.from().uri(), message.to().display());
-    let _ = (message.expires(), message.max_forwards(), message.body(), message.contacts().count());
-    let _ = (message.routes().count(), message.require().count(), message.lines().count());
-    let _ = message.from().with_tag("t").tag().map(str::len);
-    for via in message.vias() {
-        let _ = via.with_source(([192, 0, 2, 1], 5060).into());
-    }
-    let _ = message.response(400, "Bad").to_tag("t").build();
-    let _ = message.edit().set_top_via(&via()).remove_first_value("Route").set("X", "y").build();
-}
-
-fn via() -> callfield_sip::message::Via {
-    callfield_sip::message::Via::new("UDP", "host", "z9hG4bK1").expect("a plain Via")
-}
 
 fn read_verdict(bytes: Vec<u8>) {
     match parse(bytes.into()) {

@@ -6,37 +6,26 @@ use callfield_domain::{Random, Seed};
 use callfield_sip::message::{Message, Verdict, parse};
 use sipx_sip::parser::{Limits, parse_datagram};
 
+use crate::mutation::{MESSAGE_PIECES, mutant};
 use crate::torture_files;
-
-const MUTANTS: u64 = 5_000;
-
-/// Pieces that decide where a header or a body ends.
-const PIECES: [&[u8]; 16] = [
-    b"\r\n",
-    b"\n",
-    b"\r",
-    b"\r\n ",
-    b"\r\n\t",
-    b"\r\n\r\n",
-    b":",
-    b",",
-    b"\"",
-    b"<",
-    b">",
-    b";",
-    b"\0",
-    b"\xff",
-    b"Content-Length: 1\r\n",
-    b"l: 0\r\n",
-];
 
 #[test]
 fn a_mutant_that_both_readers_accept_is_cut_the_same_way() {
+    compare_mutants(5_000);
+}
+
+#[test]
+#[ignore = "takes a minute; ./dev fuzz runs it"]
+fn two_hundred_thousand_mutants_are_cut_the_same_way() {
+    compare_mutants(200_000);
+}
+
+fn compare_mutants(mutants: u64) {
     let corpus: Vec<Vec<u8>> = torture_files::names().iter().map(|name| torture_files::read(name)).collect();
     let mut random = Random::new(Seed::from_number(4475));
     let mut accepted_by_both = 0;
-    for number in 0..MUTANTS {
-        let mutant = mutant(&corpus, &mut random);
+    for number in 0..mutants {
+        let mutant = mutant(&corpus, &MESSAGE_PIECES, &mut random);
         let Verdict::Ok(ours) = parse(mutant.clone().into()) else { continue };
         let Ok(theirs) = parse_datagram(mutant.clone().into(), &Limits::datagram()) else { continue };
         accepted_by_both += 1;
@@ -44,31 +33,7 @@ fn a_mutant_that_both_readers_accept_is_cut_the_same_way() {
         assert_eq!(our_lines(&ours), their_lines(&theirs), "headers of mutant {number}:\n{text}");
         assert_eq!(ours.body(), *theirs.body(), "body of mutant {number}:\n{text}");
     }
-    assert!(accepted_by_both > MUTANTS / 10, "only {accepted_by_both} mutants were accepted by both");
-}
-
-fn mutant(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut position = |length: usize| usize::try_from(random.below(length as u64)).expect("a position in a message");
-    let mut bytes = corpus[position(corpus.len())].clone();
-    for _ in 0..=position(3) {
-        let at = position(bytes.len());
-        match position(5) {
-            0 => bytes[at] = u8::try_from(position(256)).expect("a byte"),
-            1 => drop(bytes.drain(at..(at + 1 + position(4)).min(bytes.len()))),
-            2 => drop(bytes.splice(at..at, PIECES[position(PIECES.len())].iter().copied())),
-            3 => {
-                let end = (at + 1 + position(40)).min(bytes.len());
-                let copy = bytes[at..end].to_vec();
-                let to = position(bytes.len());
-                bytes.splice(to..to, copy);
-            }
-            _ => bytes.truncate(at.max(1)),
-        }
-        if bytes.is_empty() {
-            bytes.push(b'\r');
-        }
-    }
-    bytes
+    assert!(accepted_by_both > mutants / 10, "only {accepted_by_both} mutants were accepted by both");
 }
 
 /// Names in lower case and values without white space, since readers may unfold differently.

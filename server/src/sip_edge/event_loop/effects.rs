@@ -8,6 +8,7 @@ use callfield_sip::switchboard::{Flow, Input, OutboundDecision, OutboundQuestion
 
 use super::super::{outbound, route};
 use super::EventLoop;
+use crate::media_relay::Changed;
 
 impl EventLoop {
     /// Does one thing; what can be answered at once is returned.
@@ -34,6 +35,14 @@ impl EventLoop {
                 let sdp = self.media.answer_device(call, &trunk_sdp);
                 return Some(Input::DeviceAnswer { call, sdp });
             }
+            Output::ChangeWanted { call, side, offer } => {
+                let Changed { sdp, renews_other } = self.media.change(call, side, offer.as_deref());
+                return Some(Input::ChangeMade { call, side, sdp, renews_other });
+            }
+            Output::ChangeAnswered { call, side, answer } => {
+                let renew = self.media.change_answered(call, side, answer.as_deref());
+                return renew.map(|side| Input::Renew { call, side });
+            }
             Output::MediaEnded { call } => self.media.end(call),
             Output::Wake(wake) => self.wake(wake),
             Output::Persist(facts) => return self.persist(facts),
@@ -43,11 +52,15 @@ impl EventLoop {
         None
     }
 
-    fn transmit(&self, flow: Flow, bytes: Bytes) {
+    fn transmit(&mut self, flow: Flow, bytes: Bytes) {
         metrics::counter!("callfield_sip_sent_total").increment(1);
         match flow {
             Flow::Stream(connection) => self.streams.send(connection, bytes),
             Flow::Udp(to) => {
+                let is_request = !bytes.starts_with(b"SIP/2.0 ");
+                if is_request {
+                    self.strangers.call_upon(to.ip(), Instant::now());
+                }
                 // A datagram that does not fit into the socket's buffer is lost, as on any link: it is sent again.
                 if let Some(udp) = &self.udp
                     && udp.try_send_to(&bytes, to).is_err()

@@ -154,6 +154,11 @@ impl Call {
         matches!(self.phase, Phase::Calling { .. })
     }
 
+    /// Whether the two ends are connected.
+    pub(super) fn is_talking(&self) -> bool {
+        self.phase == Phase::Talking
+    }
+
     /// The device that calls.
     pub(super) const fn device(&self) -> DeviceIdentity {
         self.device

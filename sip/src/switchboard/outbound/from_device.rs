@@ -8,7 +8,7 @@ use super::{Origin, Outbound};
 use crate::extension::call_of;
 use crate::message::{Message, Method};
 use crate::switchboard::outer::SUPPORTED;
-use crate::switchboard::{ConnectionId, DeviceIdentity, OutboundQuestion, Output, Switchboard};
+use crate::switchboard::{ConnectionId, DeviceIdentity, OutboundQuestion, Output, Side, Switchboard};
 
 impl Switchboard {
     /// Takes in an INVITE outside of any dialog.
@@ -48,10 +48,16 @@ impl Switchboard {
 
     /// The ACK of whatever the device got as the answer to its INVITE.
     pub(in crate::switchboard) fn take_device_ack(&mut self, now: Timestamp, device: DeviceId, ack: &Message) {
-        let Some(call) = self.origin_named(device, ack) else { return };
+        let inner = self.inner.owner(ack.call_id(), device);
+        let Some(call) = inner.or_else(|| self.origin_named(device, ack)) else { return };
+        let key = (call, Side::Device);
+        if self.take_change_ack(now, key, ack) {
+            return;
+        }
         if let Some(outbound) = self.outbound.calls.get_mut(&call) {
             outbound.origin.confirm();
         }
+        self.note_confirmed(now, key);
         self.settle_outbound(now, call);
     }
 
@@ -162,7 +168,8 @@ impl Switchboard {
         self.transmit_to(device, answer);
     }
 
-    fn origin_named(&self, device: DeviceId, message: &Message) -> Option<CallId> {
+    /// The outbound call whose Call-ID a message of its device has.
+    pub(in crate::switchboard) fn origin_named(&self, device: DeviceId, message: &Message) -> Option<CallId> {
         self.outbound.by_origin.get(&(device, message.call_id().to_owned())).copied()
     }
 }

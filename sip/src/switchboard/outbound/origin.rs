@@ -86,6 +86,11 @@ impl Origin {
         self.is_confirmed = true;
     }
 
+    /// Whether the device has the final answer.
+    pub(super) const fn is_confirmed(&self) -> bool {
+        self.is_confirmed
+    }
+
     /// The BYE of this end; `None` if the device hung up itself.
     pub(super) fn bye(&mut self, now: Timestamp, edge: &Edge, random: &mut Random) -> Option<Bytes> {
         if self.bye.is_some() || self.bye_received.is_some() {

@@ -71,7 +71,7 @@ impl Switchboard {
             Action::Persist(facts) => self.outputs.push_back(Output::Persist(facts)),
             Action::Changed(facts) => self.outputs.push_back(Output::CallChanged(facts)),
             Action::Timeline(event) => self.outputs.push_back(Output::Timeline { call, event }),
-            Action::EndMedia => self.outputs.push_back(Output::MediaEnded { call }),
+            Action::EndMedia => self.end_media(now, call),
             Action::AskOffer => self.ask_for_trunk_offer(call),
             Action::AskAnswer => self.ask_for_device_answer(call),
             Action::Ring => self.answer_origin(now, call, 180, None),

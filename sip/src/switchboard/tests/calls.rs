@@ -190,26 +190,6 @@ fn every_step_of_a_woken_call_is_on_its_timeline() {
 }
 
 #[test]
-fn a_refresh_of_the_same_session_gets_the_same_answer() {
-    const OFFER: &str = "v=0\no=pbx 7 1 IN IP4 192.0.2.9\n";
-    let mut story = Story::awake();
-    story.send(&invite(OFFER));
-    story.answer(0);
-    story.send(&story.in_dialog("INVITE", 2, OFFER));
-    assert_eq!(story.trunk.last().unwrap().status(), Some(491));
-    story.send(&story.in_dialog("ACK", 2, ""));
-    story.send(&story.in_dialog("ACK", 1, ""));
-    story.send(&story.in_dialog("INVITE", 3, OFFER));
-    story.run_until(600);
-    let answers: Vec<&Message> = story.trunk.iter().filter(|message| message.cseq().number == 3).collect();
-    assert_eq!(answers.iter().map(|answer| answer.status()).collect::<Vec<_>>(), [Some(200), Some(200)]);
-    assert_eq!(answers[0].body().as_ref(), b"v=answer");
-    story.send(&story.in_dialog("ACK", 3, ""));
-    story.run_until(40_000);
-    assert_eq!(story.edge.live_calls(), 1);
-}
-
-#[test]
 fn a_phone_whose_app_was_killed_during_the_call_ends_it_when_it_is_back() {
     let mut story = Story::awake();
     story.dial();

@@ -242,7 +242,7 @@ fn a_device_that_is_not_registered_cannot_call() {
     let mut story = Story::new();
     let (connection, peer) = (ConnectionId(7), Peer::Device(story.phones[0].identity));
     story.phones[0].connection = Some(connection);
-    story.tell(Input::ConnectionOpened { connection, peer });
+    story.tell(Input::ConnectionOpened { connection, peer, transport: Transport::Wss });
     let invite = invite("v=0\n").replace("UDP", "WSS").replace('\n', "\r\n");
     story.tell(Input::Received { flow: Flow::Stream(connection), bytes: invite.into() });
     assert_eq!(story.phones[0].got.iter().filter_map(Message::status).collect::<Vec<_>>(), [403]);

@@ -99,7 +99,7 @@ fn malformed_messages_are_answered_or_dropped_and_counted() {
 }
 
 #[test]
-fn a_running_session_is_not_changed() {
+fn a_change_that_cannot_be_agreed_leaves_the_session_as_it_was() {
     let mut story = Story::awake();
     story.dial();
     story.answer(0);
@@ -115,7 +115,8 @@ fn a_running_session_is_not_changed() {
 fn a_stream_may_cut_messages_anywhere_and_is_closed_when_they_cannot_be_found() {
     let mut story = Story::awake();
     let connection = ConnectionId(1);
-    story.tell(Input::ConnectionOpened { connection, peer: Peer::Trunk(TRUNK.parse().unwrap()) });
+    let peer = Peer::Trunk(TRUNK.parse().unwrap());
+    story.tell(Input::ConnectionOpened { connection, peer, transport: Transport::Tcp });
     let bytes = Bytes::from(request("OPTIONS", "").replace("UDP", "TCP").replace('\n', "\r\n"));
     let flow = Flow::Stream(connection);
     let send = |story: &mut Story, bytes| story.edge.handle(story.now, Input::Received { flow, bytes });
@@ -132,4 +133,26 @@ fn a_stream_may_cut_messages_anywhere_and_is_closed_when_they_cannot_be_found() 
     let [Output::Transmit { bytes, .. }, closed] = &last[..] else { panic!("{last:?}") };
     assert_eq!((read(bytes).status(), closed), (Some(400), &Output::CloseConnection { connection }));
     assert_eq!(refusals(&story), [("broken_stream", 1), ("malformed", 1), ("unreadable", 1)]);
+}
+
+#[test]
+fn keep_alives_in_a_row_get_one_answer_and_only_messages_are_counted() {
+    let mut story = Story::awake();
+    let before = story.edge.received();
+    let (connection, peer) = (ConnectionId(1), Peer::Trunk(TRUNK.parse().unwrap()));
+    story.tell(Input::ConnectionOpened { connection, peer, transport: Transport::Tcp });
+    let options = request("OPTIONS", "").replace("UDP", "TCP").replace('\n', "\r\n");
+    let stretch = "\r\n\r\n".repeat(1_000) + &options + "\r\n\r\n";
+    story.edge.handle(story.now, Input::Received { flow: Flow::Stream(connection), bytes: stretch.into() });
+    let sent = std::iter::from_fn(|| story.edge.poll_output()).map(|output| {
+        let Output::Transmit { bytes, .. } = output else { panic!("{output:?}") };
+        if bytes.starts_with(b"SIP/2.0 200 ") { "200".to_owned() } else { format!("{} bytes", bytes.len()) }
+    });
+    assert_eq!(sent.collect::<Vec<_>>(), ["2000 bytes", "200", "2 bytes"]);
+    assert_eq!(story.edge.received(), before + 1);
+    let flow = trunk();
+    story.tell(Input::Received { flow, bytes: "\r\n\r\n".into() });
+    assert_eq!(story.edge.received(), before + 1);
+    story.tell(Input::Received { flow, bytes: "\0".into() });
+    assert_eq!(story.edge.received(), before + 2);
 }

@@ -19,7 +19,7 @@ fn contact(device: impl std::fmt::Display, params: &str) -> String {
 fn answer(story: &mut Story, request: &str) -> Message {
     let connection = ConnectionId(7);
     let peer = Peer::Device(story.phones[0].identity);
-    story.edge.handle(story.now, Input::ConnectionOpened { connection, peer });
+    story.edge.handle(story.now, Input::ConnectionOpened { connection, peer, transport: Transport::Wss });
     let flow = Flow::Stream(connection);
     story.edge.handle(story.now, Input::Received { flow, bytes: request.replace('\n', "\r\n").into() });
     let output = story.edge.poll_output();

@@ -1,0 +1,158 @@
+//! What the session of a leg wants done, done in SIP and asked of the shell.
+
+use bytes::Bytes;
+use callfield_domain::Timestamp;
+
+use super::{Alarm, Arrival, Key, Output, Sent, Side, Switchboard, Why};
+use crate::message::{Message, Method, RequestBuilder};
+use crate::session::{Output as Wanted, Request, Response};
+use crate::switchboard::call::Event;
+use crate::switchboard::outer::{ALLOW, OuterLeg, reason};
+use crate::transaction::{Flow, Input as Layer};
+
+impl Switchboard {
+    /// Does what a leg's session wants until it wants nothing more.
+    pub(super) fn act_on_change(&mut self, now: Timestamp, key: Key) {
+        while let Some(wanted) = self.changes.legs.get_mut(&key).and_then(|leg| leg.session.poll_output()) {
+            self.perform_change(now, key, wanted);
+        }
+        let due = self.changes.legs.get(&key).and_then(|leg| leg.session.poll_timeout());
+        self.agenda.set(Alarm::Change(key.0, key.1), due.map(|(at, _)| (at, Why::Change(key.0))));
+    }
+
+    fn perform_change(&mut self, now: Timestamp, key: Key, wanted: Wanted) {
+        let (call, side) = key;
+        match wanted {
+            Wanted::Request(request) => self.send_change(now, key, request),
+            Wanted::Respond { cseq, response } => self.answer_change(now, key, cseq, response),
+            Wanted::Acknowledge { sdp } => self.acknowledge_change(now, key, sdp),
+            Wanted::OfferWanted => self.outputs.push_back(Output::ChangeWanted { call, side, offer: None }),
+            Wanted::AnswerWanted { offer } => {
+                self.outputs.push_back(Output::ChangeWanted { call, side, offer: Some(offer) });
+            }
+            Wanted::Agreed { answer } => {
+                self.outputs.push_back(Output::ChangeAnswered { call, side, answer: Some(answer) });
+            }
+            Wanted::Kept { .. } => self.outputs.push_back(Output::ChangeAnswered { call, side, answer: None }),
+            Wanted::Ended(_) => self.lose_leg(now, key),
+            // Of a first INVITE, which a leg that talks has behind it.
+            Wanted::Invited { .. } | Wanted::Progressed { .. } | Wanted::Established | Wanted::Refused { .. } => {}
+        }
+    }
+
+    fn send_change(&mut self, now: Timestamp, key: Key, wanted: Request) {
+        let method = wanted.verb.method();
+        let Some(start) = self.dialog_with(key).map(|dialog| dialog.request(method)) else { return };
+        let start = self.with_via(key, start).header("Contact", self.contact_of(key)).header("Allow", ALLOW);
+        let start = wanted.timer.on_request(start);
+        let start = wanted.sdp.into_iter().fold(start, |start, sdp| start.body("application/sdp", sdp));
+        let request = start.build();
+        let Some(flow) = self.flow_to(key) else {
+            let bytes = request.as_bytes().clone();
+            self.note_sent(key, Sent { request, client: None, is_answered: false });
+            return self.transmit_to_device_of(key, Some(bytes));
+        };
+        let id = self.new_client();
+        self.changes.by_client.insert(id, key);
+        self.note_sent(key, Sent { request: request.clone(), client: Some(id), is_answered: false });
+        self.transactions.handle(now, Layer::Request { id, flow, request });
+    }
+
+    fn answer_change(&mut self, now: Timestamp, key: Key, cseq: u32, said: Response) {
+        let contact = self.contact_of(key);
+        let Some(asked) = self.changes.legs.get_mut(&key).and_then(|leg| leg.asked.get_mut(&cseq)) else { return };
+        let start = asked.request.response(said.status, reason(said.status));
+        let start = if said.status < 300 {
+            start.copy("Record-Route").header("Contact", contact).header("Allow", ALLOW)
+        } else {
+            said.retry_after_s.iter().fold(start, |start, seconds| start.header("Retry-After", seconds))
+        };
+        let start = said.timer.on_response(start);
+        let start = said.sdp.into_iter().fold(start, |start, sdp| start.body("application/sdp", sdp));
+        // The 200 that is said again is the same one, byte for byte.
+        let again = asked.answer.take().filter(|answer| answer.status() == Some(said.status));
+        let response = again.unwrap_or_else(|| start.build());
+        asked.answer = Some(response.clone());
+        match asked.arrival {
+            Arrival::Transaction(id) => self.transactions.handle(now, Layer::Respond { id, response }),
+            Arrival::Connection(_) => self.transmit_to_device_of(key, Some(response.as_bytes().clone())),
+        }
+    }
+
+    fn acknowledge_change(&mut self, now: Timestamp, key: Key, sdp: Option<Bytes>) {
+        let Some(invite) = self.changes.legs.get(&key).and_then(|leg| Some(leg.sent.as_ref()?.request.clone())) else {
+            return;
+        };
+        let Some(start) = self.dialog_with(key).map(|dialog| dialog.ack(&invite)) else { return };
+        let start = self.with_via(key, start);
+        let start = sdp.into_iter().fold(start, |start, sdp| start.body("application/sdp", sdp));
+        if let Some(leg) = self.changes.legs.get_mut(&key) {
+            leg.ack = Some(start.build());
+        }
+        self.repeat_change_ack(now, key);
+    }
+
+    /// Sends the last ACK, maybe again.
+    pub(super) fn repeat_change_ack(&mut self, now: Timestamp, key: Key) {
+        let Some(message) = self.changes.legs.get(&key).and_then(|leg| leg.ack.clone()) else { return };
+        match self.flow_to(key) {
+            Some(flow) => self.transactions.handle(now, Layer::Send { flow, message }),
+            None => self.transmit_to_device_of(key, Some(message.as_bytes().clone())),
+        }
+    }
+
+    /// The ACK of a refusal belongs to the transaction of the INVITE (RFC 3261 §17.1.1.3).
+    pub(super) fn acknowledge_refusal(&mut self, key: Key, response: &Message) {
+        let sent = self.changes.legs.get(&key).and_then(|leg| leg.sent.as_ref());
+        let ack = sent.and_then(|sent| {
+            let invite = &sent.request;
+            let start = RequestBuilder::new(Method::Ack, &invite.request_uri()?).via(&invite.top_via()?);
+            let start = start.from(&invite.from()).to(&response.to()).call_id(invite.call_id());
+            Some(start.cseq(invite.cseq().number).build().as_bytes().clone())
+        });
+        self.transmit_to_device_of(key, ack);
+    }
+
+    /// The end of a leg is gone, or cannot be told apart from one that is.
+    fn lose_leg(&mut self, now: Timestamp, key: Key) {
+        let (call, side) = key;
+        if self.outbound.contains(call) {
+            return self.lose_outbound_leg(now, call, side);
+        }
+        match (side, self.device_of(call)) {
+            (Side::Outside, _) => self.tell(now, call, Event::CallerLost),
+            (Side::Device, Some(device)) => self.tell(now, call, Event::DeviceHungUp(device)),
+            (Side::Device, None) => {}
+        }
+    }
+
+    fn note_sent(&mut self, key: Key, sent: Sent) {
+        if let Some(leg) = self.changes.legs.get_mut(&key) {
+            leg.sent = Some(sent);
+        }
+    }
+
+    /// Where a request of a trunk's leg goes; `None` for a device's leg.
+    fn flow_to(&self, (call, side): Key) -> Option<Flow> {
+        match side {
+            Side::Outside => self.outer.get(&call).map(OuterLeg::reach).or_else(|| self.outbound.reach(call)),
+            Side::Device => None,
+        }
+    }
+
+    /// The transaction layer adds the Via towards trunks.
+    fn with_via(&mut self, key: Key, start: RequestBuilder) -> RequestBuilder {
+        match key.1 {
+            Side::Outside => start,
+            Side::Device => start.header("Via", self.edge.via(&mut self.random)),
+        }
+    }
+
+    fn contact_of(&self, (call, side): Key) -> String {
+        match (side, self.outer.get(&call)) {
+            (Side::Device, _) => format!("<sip:edge@{};transport=ws>", self.settings.domain),
+            (Side::Outside, Some(leg)) => format!("<{}>", leg.contact()),
+            (Side::Outside, None) => format!("<sip:edge@{}>", self.settings.udp_address),
+        }
+    }
+}
