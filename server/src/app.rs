@@ -10,6 +10,7 @@ pub mod records;
 pub mod route;
 pub mod token;
 pub mod trunk_login;
+pub mod trunk_registrations;
 pub mod vault;
 pub mod wake_port;
 
@@ -23,6 +24,7 @@ use crate::config::Config;
 use crate::db::Db;
 use clock::Clock;
 use edge_port::EdgeCommand;
+use trunk_registrations::TrunkRegistrations;
 use vault::Vault;
 use wake_port::WakeRequest;
 
@@ -41,6 +43,8 @@ pub struct App {
     pub wakes: mpsc::Sender<WakeRequest>,
     /// Who writes the server's own changes: another one in each run, because an actor is never used again.
     pub server_actor: Actor,
+    /// How the registrations at trunks stand.
+    pub registrations: Arc<TrunkRegistrations>,
     /// What seals the secrets of the database.
     pub vault: Arc<Vault>,
     random: Arc<Mutex<Random>>,
@@ -60,7 +64,18 @@ impl App {
         let mut random = Random::new(seed);
         let server_actor = Actor::new(records::server_key(&config.server.node), 1, &mut random);
         let vault = Arc::new(Vault::in_memory(&mut random));
-        Self { config, db, clock, edge, wakes, server_actor, vault, random: Arc::new(Mutex::new(random)) }
+        let registrations = Arc::default();
+        Self {
+            config,
+            db,
+            clock,
+            edge,
+            wakes,
+            server_actor,
+            registrations,
+            vault,
+            random: Arc::new(Mutex::new(random)),
+        }
     }
 
     /// Seals secrets with the key of `vault`.

@@ -8,6 +8,7 @@ mod journal;
 mod known_calls;
 mod latency;
 mod outbound;
+mod registering;
 mod route;
 mod sockets;
 mod strangers;
@@ -50,6 +51,7 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
     tokio::spawn(strangers::keep_trunks_known(app.clone(), trunks_known, stop.clone()));
     let (journal, writing) = Journal::start(&app, answers.clone());
     let writing = tokio::spawn(writing);
+    tokio::spawn(registering::keep_registering(app.clone(), answers.clone(), stop.clone()));
     let switchboard = Switchboard::new(settings(&app, &sockets), app.random().seed(), app.now());
     let random = Random::new(app.random().seed());
     let media = MediaRelays::new(&app.config.media, app.clock.clone(), random);

@@ -27,10 +27,12 @@ mod outer;
 mod output;
 mod perform;
 mod registrar;
+mod registrations;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod trunk;
+mod trunk_registration;
 
 pub use crate::extension::WokenCallState;
 pub use crate::transaction::Transport;
@@ -42,11 +44,14 @@ pub use input::{
 };
 pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
 pub use settings::{RING_CAP, Settings};
+pub use trunk_registration::{RegisteringTrunk, RegistrationState};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use callfield_domain::{CallId, DeviceId, Milestone, Random, Seed, TenantId, TimelineEvent, Timestamp, UserId};
+use callfield_domain::{
+    CallId, DeviceId, Milestone, Random, Seed, TenantId, TimelineEvent, Timestamp, TrunkId, UserId,
+};
 
 use crate::message::StreamDecoder;
 use crate::transaction::{ClientId, ServerId, Settings as TransactionSettings, Transactions};
@@ -58,6 +63,7 @@ use inner::{Edge, InnerLegs};
 use memory::Memory;
 use outbound::Outbounds;
 use outer::OuterLeg;
+use registrations::{RegistrationId, Registrations};
 
 /// Why a [`Switchboard`] wants to be called again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +90,8 @@ pub enum Why {
     Change(CallId),
     /// A registration runs out.
     BindingExpiry,
+    /// A registration at a trunk must be refreshed, or is tried again.
+    TrunkRegister(TrunkId),
     /// An ended call need not be remembered longer.
     Forget,
 }
@@ -96,6 +104,7 @@ enum Alarm {
     Outbound(CallId),
     Inner(DeviceId, CallId),
     Change(CallId, Side),
+    Registration(RegistrationId),
 }
 
 /// Who may have a part in calls.
@@ -129,6 +138,7 @@ pub struct Switchboard {
     inner: InnerLegs,
     outbound: Outbounds,
     changes: Changes,
+    registrations: Registrations,
     memory: Memory,
     agenda: Agenda<Alarm, Why>,
     transactions: Transactions,
@@ -161,6 +171,7 @@ impl Switchboard {
             next_client: 0,
             inner: InnerLegs::default(),
             outbound: Outbounds::default(),
+            registrations: Registrations::default(),
             changes: Changes::default(),
             agenda: Agenda::new(),
             received: 0,
@@ -185,6 +196,7 @@ impl Switchboard {
                 self.tell(now, call, Event::Persisted);
                 self.note_outbound_durable(now, call);
             }
+            Input::TrunksChanged { registering } => self.register_at(now, registering),
             Input::WakeReported(report) => self.note_report(report),
             Input::OutboundRouted { call, decision } => self.route_outbound(now, call, decision),
             Input::TrunkOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
@@ -214,6 +226,7 @@ impl Switchboard {
                 Alarm::Outer(call) => self.repeat_answer(now, call),
                 Alarm::Outbound(call) => self.wake_outbound(now, call),
                 Alarm::Inner(device, call) => self.drop_inner(device, call),
+                Alarm::Registration(id) => self.wake_registration(now, id),
                 Alarm::Change(call, side) => self.wake_change(now, (call, side)),
             }
         }

@@ -42,6 +42,8 @@ pub struct Trunk {
 pub enum TrunkKind {
     /// By the addresses its calls come from.
     Static,
+    /// By the server's registration at it, with its credentials.
+    Registering,
 }
 
 #[derive(FromRow)]
@@ -75,7 +77,8 @@ statements! {
     ADDRESSES = "SELECT trunk_id, address FROM trunk_addresses WHERE tenant_id = $1 ORDER BY trunk_id, address";
     AT = "SELECT trunks.tenant_id AS tenant_id, trunks.id AS trunk_id FROM trunk_addresses
         JOIN trunks ON trunks.tenant_id = trunk_addresses.tenant_id AND trunks.id = trunk_addresses.trunk_id
-        WHERE trunk_addresses.address = $1 AND trunks.is_enabled = 1 ORDER BY trunks.tenant_id, trunks.id";
+        WHERE trunk_addresses.address = $1 AND trunks.is_enabled = 1 AND trunks.kind = 'static' ORDER BY trunks.tenant_id, trunks.id";
+    REGISTERING = "SELECT DISTINCT tenant_id FROM trunks WHERE kind = 'registering' AND is_enabled = 1 ORDER BY tenant_id";
     /// Who answers calls is no stranger either, though no calls come from there.
     SOURCES = "SELECT address FROM trunk_addresses
         UNION SELECT outgoing_host AS address FROM trunks WHERE outgoing_host IS NOT NULL ORDER BY address";
@@ -192,7 +195,13 @@ impl Tx {
         sources.collect::<std::result::Result<_, _>>().map_err(|_| DbError::Unreadable("trunk address"))
     }
 
-    /// The trunks whose calls come from `source`; none means that nothing from there is listened to.
+    /// The companies with a trunk that the server is to register at.
+    pub async fn companies_that_register(&mut self) -> Result<Vec<TenantId>> {
+        let rows: Vec<Uuid> = on!(*self, connection => sqlx::query_scalar(REGISTERING).fetch_all(connection).await)?;
+        Ok(rows.into_iter().map(TenantId::from_uuid).collect())
+    }
+
+    /// The static trunks whose calls come from `source`; none means that nothing from there is listened to.
     pub async fn trunks_at(&mut self, source: IpAddr) -> Result<Vec<(TenantId, TrunkId)>> {
         let rows: Vec<(Uuid, Uuid)> = on!(*self, connection => sqlx::query_as(AT)
             .bind(source.to_canonical().to_string())
@@ -223,6 +232,18 @@ mod tests {
             assert!(look_up.trunks_at("192.0.2.70".parse().unwrap()).await.unwrap().is_empty());
             let sources = ["192.0.2.7", "2001:db8::1"].map(|text| text.parse().unwrap());
             assert_eq!(look_up.trunk_sources().await.unwrap(), sources.into());
+        }
+
+        async fn a_trunk_that_is_registered_at_is_not_known_by_its_address(db: Db) {
+            let mut house = House::new(&db).await;
+            let mut trunk = Trunk { kind: TrunkKind::Registering, ..house.new_trunk(0, Some("192.0.2.8:5060")) };
+            put(&house, &trunk).await;
+            let mut look_up = db.look_up().await.unwrap();
+            assert_eq!(look_up.trunks_at(trunk.addresses[0]).await.unwrap(), []);
+            assert_eq!(look_up.companies_that_register().await.unwrap(), [house.tenant]);
+            trunk.is_enabled = false;
+            put(&house, &trunk).await;
+            assert_eq!(look_up.companies_that_register().await.unwrap(), []);
         }
 
         async fn who_answers_the_calls_of_a_trunk_is_no_stranger(db: Db) {

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::app::auth::AdminAuth;
 use crate::app::error::{ApiError, ApiResult};
 use crate::app::trunk_login::{Secret, TrunkLogin};
+use crate::app::trunk_registrations::RegistrationState;
 use crate::db::{Trunk, TrunkKind};
 
 /// Where among its company's trunks one is tried that does not say.
@@ -24,6 +25,7 @@ const PRIORITY: u16 = 100;
 pub(super) struct NewTrunk {
     name: String,
     kind: TrunkKind,
+    #[serde(default)]
     addresses: Vec<IpAddr>,
     outgoing: Option<Outgoing>,
     priority: Option<u16>,
@@ -73,7 +75,17 @@ pub(super) struct TrunkView {
     max_calls: Option<u32>,
     has_credentials: bool,
     enabled: bool,
+    registration: Option<RegistrationView>,
     created_at: Timestamp,
+}
+
+/// How the server's registration at a trunk stands.
+#[derive(Debug, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum RegistrationView {
+    Trying,
+    Registered { host: IpAddr, port: u16, since_at: Timestamp },
+    Failing { since_at: Timestamp, status: u16 },
 }
 
 /// The answer of `GET /v1/trunks`.
@@ -106,13 +118,14 @@ pub(super) async fn create(
     let mut db = app.db.write(tenant).await?;
     db.put_trunk(&trunk).await?;
     db.commit().await?;
-    Ok((StatusCode::CREATED, Json(trunk.into())))
+    app.registrations.announce_change();
+    Ok((StatusCode::CREATED, Json(TrunkView::of(&app, trunk))))
 }
 
 /// `GET /v1/trunks`: the company's trunks, in the order in which they are tried.
 pub(super) async fn list(State(app): State<App>, AdminAuth(tenant): AdminAuth) -> ApiResult<Json<TrunkList>> {
     let trunks = app.db.read(tenant).await?.trunks().await?;
-    Ok(Json(TrunkList { trunks: trunks.into_iter().map(TrunkView::from).collect() }))
+    Ok(Json(TrunkList { trunks: trunks.into_iter().map(|trunk| TrunkView::of(&app, trunk)).collect() }))
 }
 
 /// `GET /v1/trunks/{id}`: one trunk.
@@ -122,7 +135,8 @@ pub(super) async fn one(
     Path(text): Path<String>,
 ) -> ApiResult<Json<TrunkView>> {
     let found = app.db.read(tenant).await?.trunk(id(&text, "trunk")?).await?;
-    Ok(Json(found.ok_or_else(|| ApiError::not_found("trunk"))?.into()))
+    let trunk = found.ok_or_else(|| ApiError::not_found("trunk"))?;
+    Ok(Json(TrunkView::of(&app, trunk)))
 }
 
 /// `PATCH /v1/trunks/{id}`: changes a trunk; calls that go through it go on.
@@ -151,7 +165,8 @@ pub(super) async fn edit(
     check(&trunk)?;
     db.put_trunk(&trunk).await?;
     db.commit().await?;
-    Ok(Json(trunk.into()))
+    app.registrations.announce_change();
+    Ok(Json(TrunkView::of(&app, trunk)))
 }
 
 /// `DELETE /v1/trunks/{id}`: removes a trunk and its secrets; calls that go through it go on.
@@ -165,13 +180,17 @@ pub(super) async fn delete(
         return Err(ApiError::not_found("trunk"));
     }
     db.commit().await?;
+    app.registrations.announce_change();
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// What must hold of every trunk, however it came about.
 fn check(trunk: &Trunk) -> ApiResult<()> {
-    if trunk.addresses.is_empty() || trunk.addresses.len() > 64 {
+    if trunk.addresses.len() > 64 || trunk.kind == TrunkKind::Static && trunk.addresses.is_empty() {
         return Err(ApiError::invalid("`addresses` must name 1 to 64 IP addresses."));
+    }
+    if trunk.kind == TrunkKind::Registering && (trunk.outgoing.is_none() || trunk.credentials.is_none()) {
+        return Err(ApiError::invalid("A registering trunk needs `outgoing` and `credentials`."));
     }
     if trunk.max_calls.is_some_and(|calls| !(1..=100_000).contains(&calls)) {
         return Err(ApiError::invalid("`max_calls` must be 1 to 100000, or null for any number."));
@@ -195,8 +214,10 @@ fn sealed(app: &App, tenant: TenantId, trunk: TrunkId, login: &TrunkLogin) -> Ap
     Ok(login.seal(&app.vault, &mut app.random(), tenant, trunk))
 }
 
-impl From<Trunk> for TrunkView {
-    fn from(trunk: Trunk) -> Self {
+impl TrunkView {
+    fn of(app: &App, trunk: Trunk) -> Self {
+        let registers = trunk.is_enabled && trunk.kind == TrunkKind::Registering;
+        let state = registers.then(|| app.registrations.state(trunk.id).unwrap_or(RegistrationState::Trying));
         Self {
             id: trunk.id,
             name: trunk.name,
@@ -207,7 +228,20 @@ impl From<Trunk> for TrunkView {
             max_calls: trunk.max_calls,
             has_credentials: trunk.credentials.is_some(),
             enabled: trunk.is_enabled,
+            registration: state.map(RegistrationView::from),
             created_at: trunk.created_at,
+        }
+    }
+}
+
+impl From<RegistrationState> for RegistrationView {
+    fn from(state: RegistrationState) -> Self {
+        match state {
+            RegistrationState::Trying => Self::Trying,
+            RegistrationState::Registered { at, since } => {
+                Self::Registered { host: at.ip(), port: at.port(), since_at: since }
+            }
+            RegistrationState::Failing { since, status } => Self::Failing { since_at: since, status },
         }
     }
 }

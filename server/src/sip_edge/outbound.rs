@@ -68,17 +68,21 @@ async fn route(app: &App, question: &OutboundQuestion) -> db::Result<OutboundDec
 /// A trunk that takes calls, as the edge calls it.
 fn hop_over(app: &App, tenant: TenantId, trunk: &Trunk) -> Option<Hop> {
     let address = trunk.takes_calls_at().filter(|to| is_reached(app, *to))?;
-    let account = account_at(app, tenant, trunk);
+    let account = login_at(app, tenant, trunk).map(|login| account_of(&login));
     Some(Hop { trunk: trunk.id, address, max_calls: trunk.max_calls, account })
 }
 
 /// What the company proves itself to a trunk with.
-fn account_at(app: &App, tenant: TenantId, trunk: &Trunk) -> Option<Account> {
+pub(super) fn login_at(app: &App, tenant: TenantId, trunk: &Trunk) -> Option<TrunkLogin> {
     let login = TrunkLogin::unseal(&app.vault, tenant, trunk.id, trunk.credentials.as_deref()?);
     let login = login.inspect_err(|error| tracing::error!(trunk = %trunk.id, %error, "a trunk's credentials are lost"));
-    let login = login.ok()?;
-    let realm = login.realm.map(|realm| realm.reveal().to_owned());
-    Some(Account { login: Login::new(login.username.reveal(), login.password.reveal()), realm })
+    login.ok()
+}
+
+/// A login as the switchboard uses it.
+pub(super) fn account_of(login: &TrunkLogin) -> Account {
+    let realm = login.realm.as_ref().map(|realm| realm.reveal().to_owned());
+    Account { login: Login::new(login.username.reveal(), login.password.reveal()), realm }
 }
 
 /// What to ask of the trunk for a number as it was dialled in `region`, or why not.
@@ -106,6 +110,6 @@ fn is_blocked(app: &App, e164: &str) -> bool {
 }
 
 /// Whether the edge's one UDP socket can send there.
-fn is_reached(app: &App, trunk: SocketAddr) -> bool {
+pub(super) fn is_reached(app: &App, trunk: SocketAddr) -> bool {
     app.config.sip.udp.address().is_some_and(|socket| socket.is_ipv4() == trunk.is_ipv4())
 }

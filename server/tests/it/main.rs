@@ -20,6 +20,7 @@ mod sync;
 mod sync_wire;
 mod tls;
 mod trunk_calls;
+mod trunk_registers;
 mod trunk_streams;
 mod trunks;
 

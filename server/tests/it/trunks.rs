@@ -22,7 +22,7 @@ db_test! {
         let expected = json!({
             "id": id, "name": "PBX", "kind": "static", "addresses": ["192.0.2.7"],
             "outgoing": { "host": "192.0.2.7", "port": 5060 }, "priority": 100, "max_calls": 4, "has_credentials": true,
-            "enabled": true, "created_at": MORNING,
+            "enabled": true, "registration": null, "created_at": MORNING,
         });
         assert_eq!(office.get(&office.admin, &path).await.body, expected);
         assert_eq!(office.get(&office.admin, "/v1/trunks").await.body, json!({ "trunks": [expected] }));
@@ -76,6 +76,28 @@ db_test! {
         assert_eq!(office.get(&office.admin, &path).await.body, before);
         let answer = office.get(&office.admin, "/v1/trunks/not-an-id").await;
         assert_eq!((answer.status, answer.error()), (StatusCode::NOT_FOUND, "not_found"));
+    }
+
+    async fn a_trunk_to_register_at_needs_a_place_and_credentials_and_is_tried_at_once(db: Db) {
+        let office = Office::open(db).await;
+        let outgoing = json!({ "host": "192.0.2.7", "port": 5060 });
+        let trunk = |more: Value| {
+            let mut trunk = json!({ "name": "Provider", "kind": "registering" });
+            trunk.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            trunk
+        };
+        for wanting in [json!({}), json!({ "outgoing": outgoing }), json!({ "outgoing": null, "credentials": credentials() })] {
+            let answer = office.post(&office.admin, "/v1/trunks", trunk(wanting)).await;
+            assert_eq!((answer.status, answer.error()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid_value"));
+        }
+        let whole = trunk(json!({ "outgoing": outgoing, "credentials": credentials() }));
+        let answer = office.post(&office.admin, "/v1/trunks", whole).await;
+        assert_eq!((answer.status, &answer.body["registration"]), (StatusCode::CREATED, &json!({ "state": "trying" })));
+        let path = format!("/v1/trunks/{}", answer.body["id"].as_str().unwrap());
+        let disabled = office.ask(Method::PATCH, &path, json!({ "enabled": false })).await;
+        assert_eq!(disabled.body["registration"], Value::Null);
+        let stripped = office.ask(Method::PATCH, &path, json!({ "credentials": null })).await;
+        assert_eq!((stripped.status, stripped.error()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid_value"));
     }
 
     async fn the_secrets_of_a_trunk_are_shown_by_no_answer(db: Db) {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Outcome, TenantId, Timestamp, TrunkId, UserId};
 
-use super::{Account, ConnectionId, Flow, Peer, Side, Transport};
+use super::{Account, ConnectionId, Flow, Peer, RegisteringTrunk, Side, Transport};
 
 /// Something that happened, or the shell's answer to an [`Output`](super::Output) that asked for one.
 ///
@@ -101,6 +101,11 @@ pub enum Input {
     Persisted {
         /// The call.
         call: CallId,
+    },
+    /// At which trunks the edge registers from now on: all of them, those that it knows too.
+    TrunksChanged {
+        /// The trunks.
+        registering: Vec<RegisteringTrunk>,
     },
     /// What became of a wake push.
     WakeReported(WakeReport),

@@ -9,6 +9,7 @@ mod registration;
 mod tls;
 mod trunk_hops;
 mod trunk_proofs;
+mod trunk_registers;
 
 use std::net::SocketAddr;
 
