@@ -22,13 +22,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callfield_domain::Random;
-use callfield_sip::switchboard::{Settings, Switchboard};
+use callfield_sip::switchboard::{OutboundCaps, Settings, Switchboard};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::reachable::reachable;
+use crate::config::Telephony;
 use crate::media_relay::MediaRelays;
 use event_loop::{EventLoop, Inboxes};
 use journal::Journal;
@@ -81,7 +82,17 @@ fn settings(app: &App, sockets: &Sockets) -> Settings {
         tcp_address: reached_at(&config.public_address, sockets.tcp_address()),
         tls_address: reached_at(&config.public_address, sockets.tls_address()),
         ring_limit: Duration::from_millis(config.ring_ms),
+        outbound_caps: caps(&app.config.telephony),
         ..Settings::new(&config.domain, "")
+    }
+}
+
+fn caps(config: &Telephony) -> OutboundCaps {
+    OutboundCaps {
+        user_calls: config.user_calls,
+        user_calls_a_minute: config.user_calls_a_minute,
+        company_calls: config.company_calls,
+        company_calls_a_minute: config.company_calls_a_minute,
     }
 }
 

@@ -43,7 +43,7 @@ pub use input::{
     Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
 };
 pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
-pub use settings::{RING_CAP, Settings};
+pub use settings::{OutboundCaps, RING_CAP, Settings};
 pub use trunk_registration::{RegisteringTrunk, RegistrationState};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -5,6 +5,7 @@
 //! what comes, `perform` does what a call wants.
 
 mod call;
+mod caps;
 mod far;
 mod from_device;
 mod from_far;
@@ -21,6 +22,7 @@ use crate::dialog::Dialog;
 use crate::message::Message;
 use crate::transaction::{ClientId, Flow};
 use call::{Call, Event};
+use caps::Meter;
 use far::Far;
 use origin::Origin;
 
@@ -34,13 +36,15 @@ struct Outbound {
     former: Vec<Far>,
     /// The trunk that counts this call among its own.
     held: Option<TrunkId>,
+    /// Whether the meter counts this call.
+    is_metered: bool,
     /// The SDP answer for the device.
     answer: Option<Bytes>,
 }
 
 impl Outbound {
     fn new(call: Call, origin: Origin) -> Self {
-        Self { call, origin, far: None, former: Vec::new(), held: None, answer: None }
+        Self { call, origin, far: None, former: Vec::new(), held: None, is_metered: false, answer: None }
     }
 
     /// The leg with this Call-ID.
@@ -79,6 +83,7 @@ pub(super) struct Outbounds {
     by_client: BTreeMap<ClientId, (CallId, Asked)>,
     /// How many calls each trunk has now.
     on_trunk: BTreeMap<TrunkId, u32>,
+    meter: Meter,
 }
 
 impl Outbounds {

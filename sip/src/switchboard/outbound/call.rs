@@ -81,6 +81,7 @@ impl Call {
     pub(super) fn handle(&mut self, now: Timestamp, event: Event) {
         match event {
             Event::Routed(decision) => self.route(now, decision),
+            Event::Capped(cap) => self.cap(now, cap),
             Event::Offered { is_there } => self.offer(now, is_there),
             Event::Heard => self.hear(),
             Event::TrunkFull => self.pass_on(now, 503, "full"),
@@ -147,6 +148,11 @@ impl Call {
     /// Whether nothing is left to do for this call.
     pub(super) fn is_gone(&self) -> bool {
         self.phase == Phase::Gone
+    }
+
+    /// Whether the shell has still to decide.
+    pub(super) fn is_routing(&self) -> bool {
+        self.phase == Phase::Routing
     }
 
     /// Whether the far end was called and has not answered.

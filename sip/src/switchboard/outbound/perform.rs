@@ -20,7 +20,19 @@ impl Switchboard {
         {
             self.count("rejected");
         }
-        self.tell_outbound(now, call, Event::Routed(decision));
+        let capped = matches!(decision, OutboundDecision::Dial(_)).then(|| self.meter(now, call)).flatten();
+        let event = capped.map_or(Event::Routed(decision), Event::Capped);
+        self.tell_outbound(now, call, event);
+    }
+
+    /// Counts a call that may go out; what it ran into if its user or company has called enough.
+    fn meter(&mut self, now: Timestamp, call: CallId) -> Option<&'static str> {
+        let outbound = self.outbound.calls.get_mut(&call).filter(|outbound| outbound.call.is_routing())?;
+        let taken = self.outbound.meter.take(now, outbound.call.device(), &self.settings.outbound_caps);
+        outbound.is_metered = taken.is_ok();
+        let reason = taken.err()?.reason();
+        self.count(reason);
+        Some(reason)
     }
 
     /// The shell made the offer for the trunk: the INVITE goes out.
@@ -160,6 +172,9 @@ impl Switchboard {
         self.outbound.hold(call, None);
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
         let identity = outbound.call.device();
+        if std::mem::take(&mut outbound.is_metered) {
+            self.outbound.meter.release(identity);
+        }
         let own_bye = outbound.origin.bye_received.take();
         let far_byes = outbound.far.as_mut().map(|far| std::mem::take(&mut far.unanswered)).unwrap_or_default();
         if let Some(bye) = own_bye {

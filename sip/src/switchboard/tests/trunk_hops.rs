@@ -183,3 +183,19 @@ fn a_phone_that_gives_up_takes_back_what_is_out() {
     let next = story.edge.poll_timeout().map(|(_, why)| why);
     assert!(matches!(next, Some(Why::BindingExpiry | Why::Forget)), "{next:?}");
 }
+
+#[test]
+fn a_user_who_has_enough_calls_gets_no_further_one_until_one_ends() {
+    let mut story = Story::awake();
+    let caps = OutboundCaps { user_calls: 1, ..OutboundCaps::default() };
+    let settings = Settings { outbound_caps: caps, ..Settings::new("phones.test", "192.0.2.1:5060") };
+    story.edge.settings = settings;
+    story.dial_out(0);
+    let second = story.dials_besides(1, 2);
+    assert_eq!(story.tried(), [TRUNK]);
+    assert_eq!(story.row_of(second).and_then(|facts| facts.outcome), Some(Outcome::Blocked));
+    assert_eq!(story.edge.refusals().find(|(reason, _)| *reason == "cap_user_calls"), Some(("cap_user_calls", 1)));
+    story.far_end(486, "b", "");
+    story.dials_besides(1, 3);
+    assert_eq!(story.tried().len(), 2);
+}

@@ -20,6 +20,14 @@ impl Call {
         }
     }
 
+    /// Who has called enough must not call more: it may be a thief.
+    pub(super) fn cap(&mut self, now: Timestamp, cap: &str) {
+        if self.phase == Phase::Routing {
+            self.mark(now, Milestone::Routed, Some(cap));
+            self.end(now, Outcome::Blocked, Farewell::Refuse(403));
+        }
+    }
+
     /// Ends a call that was refused with `status`.
     pub(super) fn end_refused(&mut self, now: Timestamp, status: u16) {
         self.end(now, outcome_of(status), Farewell::Refuse(told_of(status)));

@@ -10,6 +10,8 @@ use crate::switchboard::call::Farewell;
 pub(in crate::switchboard) enum Event {
     /// The shell decided.
     Routed(OutboundDecision),
+    /// Its user or company has called enough; which cap was reached.
+    Capped(&'static str),
     /// The offer for the trunk is made, or cannot be.
     Offered { is_there: bool },
     /// The trunk is there: it said something that is no answer.
