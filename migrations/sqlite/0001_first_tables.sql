@@ -64,6 +64,21 @@ CREATE TABLE devices (
 CREATE INDEX devices_by_hash ON devices (token_hash);
 CREATE INDEX devices_by_user ON devices (tenant_id, user_id);
 
+-- Desk phones and foreign softphones: they log in with a password, of which only hashes with the SIP domain are kept.
+CREATE TABLE desk_phones (
+    tenant_id   BLOB    NOT NULL,
+    id          BLOB    NOT NULL,
+    user_id     BLOB    NOT NULL,
+    name        TEXT    NOT NULL,
+    username    TEXT    NOT NULL,
+    ha1_md5     TEXT    NOT NULL,
+    ha1_sha256  TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
+) STRICT;
+CREATE INDEX desk_phones_by_username ON desk_phones (username);
+
 -- Company numbers. The calls of user_id show this one; one without is shown by everybody who has none.
 CREATE TABLE numbers (
     tenant_id   BLOB    NOT NULL REFERENCES tenants (id),

@@ -1,5 +1,6 @@
 //! The audio of one call: the platform's PCM on one side, the socket on the other, every 20 ms.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,13 @@ impl CallAudio {
 
     /// Carries audio until `stop`, and tells what was carried.
     pub async fn run(mut self, stop: CancellationToken) -> SessionStatistics {
+        self.carry_until(stop.cancelled()).await;
+        self.end().await
+    }
+
+    /// Carries audio until something else happens; it can be carried on after.
+    pub async fn carry_until<T>(&mut self, other: impl Future<Output = T>) -> T {
+        let mut other = pin!(other);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
@@ -84,7 +92,7 @@ impl CallAudio {
         loop {
             self.transmit().await;
             tokio::select! {
-                () = stop.cancelled() => break,
+                happened = &mut other => return happened,
                 received = socket.recv_from(&mut datagram) => {
                     let Ok((length, from)) = received else { continue };
                     if self.network.is_on() {
@@ -95,6 +103,18 @@ impl CallAudio {
                 () = sleep(self.until_due()) => self.session.handle_timeout(self.clock.now()),
             }
         }
+    }
+
+    /// Applies what was agreed anew for the call.
+    ///
+    /// # Errors
+    /// If the agreed keys cannot be used.
+    pub fn renegotiate(&mut self, agreement: &Agreement) -> Result<(), SrtpError> {
+        self.session.renegotiate(self.clock.now(), agreement)
+    }
+
+    /// Says goodbye, and tells what was carried.
+    pub async fn end(mut self) -> SessionStatistics {
         self.session.stop(self.clock.now());
         self.transmit().await;
         self.session.statistics()

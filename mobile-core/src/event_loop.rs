@@ -25,6 +25,7 @@ use crate::transport::api::RemoteCallState;
 use crate::transport::{Api, Endpoint};
 
 use calls::LiveCall;
+use media::MediaChange;
 use wire::{Wire, WireEvent};
 
 const COMMANDS_MAX: usize = 256;
@@ -60,6 +61,15 @@ pub(crate) enum Command {
     Decline(CallId),
     /// The user ends a call.
     HangUp(CallId),
+    /// The user holds a call, or resumes it.
+    Hold {
+        /// The call.
+        call: CallId,
+        /// Whether it is held.
+        is_holding: bool,
+    },
+    /// The SDP of a change is made, or cannot be.
+    ChangeMade(CallId, Option<Bytes>),
     /// The server said how a call stands; `None` if it could not be asked.
     StateKnown(CallId, Option<RemoteCallState>),
     /// The SDP answer is made, or cannot be.
@@ -196,6 +206,9 @@ impl EventLoop {
             Command::Dial { call, number } => self.dial(call, number),
             Command::Decline(call) => self.stop(call, true),
             Command::HangUp(call) => self.stop(call, false),
+            Command::Hold { call, is_holding: true } => self.feed(Input::Hold { call }),
+            Command::Hold { call, is_holding: false } => self.feed(Input::Resume { call }),
+            Command::ChangeMade(call, sdp) => self.feed(Input::ChangeMade { call, sdp }),
             Command::StateKnown(call, state) => {
                 self.shared.tell(Event::StateAsked { call, state });
                 self.feed(Input::StateKnown { call, state: state.map(calls::woken_state) });
@@ -259,6 +272,10 @@ impl EventLoop {
             Output::RemoteRinging { call } => self.shared.tell(Event::RemoteRinging { call }),
             Output::RemoteAnswered { call, sdp } => self.take_answer(call, sdp),
             Output::Established { call } => self.establish(call),
+            Output::ChangeWanted { call, offer, is_holding } => {
+                self.change(call, MediaChange::Wanted { offer, is_holding });
+            }
+            Output::ChangeAnswered { call, answer } => self.change(call, MediaChange::Answered(answer)),
             Output::AskState { call } => self.ask_state(call),
             Output::Ended { call, reason } => self.end(call, reason),
         }

@@ -90,6 +90,15 @@ pub enum Event {
         /// Whether it is encrypted.
         is_encrypted: bool,
     },
+    /// A call is held by somebody else than before, or by nobody: audio flows only if neither end holds it.
+    HoldChanged {
+        /// The call.
+        call: CallId,
+        /// Whether the user holds it.
+        by_user: bool,
+        /// Whether the far end holds it.
+        by_far_end: bool,
+    },
     /// Audio stopped.
     AudioEnded {
         /// The call.

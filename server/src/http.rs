@@ -3,6 +3,7 @@
 //! A file a noun: its handlers with what they take and what they answer. Every operation stands in [`routes`].
 
 mod calls;
+mod desk_phones;
 mod device;
 mod enrol;
 mod health;
@@ -30,6 +31,8 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::POST, "/v1/enrolment-codes", Needs::Admin, post(enrol::new_code)),
         Route::new(Method::PUT, "/v1/device/push", Needs::Device, put(device::replace_push)),
         Route::new(Method::GET, "/v1/devices", Needs::Admin, get(device::list)),
+        Route::new(Method::POST, "/v1/devices", Needs::Admin, post(desk_phones::create)),
+        Route::new(Method::DELETE, "/v1/devices/{id}", Needs::Admin, delete(desk_phones::revoke)),
         Route::new(Method::POST, "/v1/users", Needs::Admin, post(users::create)),
         Route::new(Method::POST, "/v1/numbers", Needs::Admin, post(numbers::create)),
         Route::new(Method::GET, "/v1/trunks", Needs::Admin, get(trunks::list)),

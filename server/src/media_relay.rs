@@ -2,7 +2,7 @@
 //!
 //! A call has one socket towards the outside (the trunk) and one towards the devices, whoever began it. Each device that is
 //! rung gets an offer of its own with a key of its own; the relay believes only packets made with the key of the device
-//! that answered. A device that calls offers itself, with a key.
+//! that answered. A device that calls offers itself, with a key. Desk phones talk without one.
 
 mod changes;
 mod outbound;
@@ -19,6 +19,7 @@ use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Random};
 use callfield_media::relay::{Relay, Settings, Side};
 use callfield_media::sdp::{Agreement, Negotiation, Offer, Security, Wish};
+use callfield_sip::switchboard::DeviceKind;
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
@@ -71,7 +72,13 @@ impl MediaRelays {
     }
 
     /// The SDP offer for a device; `None` if the caller's offer cannot be used or no port is free.
-    pub fn offer_device(&mut self, call: CallId, device: DeviceId, caller_sdp: Option<&[u8]>) -> Option<Bytes> {
+    pub fn offer_device(
+        &mut self,
+        call: CallId,
+        device: DeviceId,
+        kind: DeviceKind,
+        caller_sdp: Option<&[u8]>,
+    ) -> Option<Bytes> {
         if !self.calls.contains_key(&call) {
             let caller_offer = match caller_sdp {
                 Some(sdp) => Some(Offer::parse(sdp).inspect_err(|error| refused(call, error)).ok()?),
@@ -80,9 +87,13 @@ impl MediaRelays {
             self.open(call, caller_offer)?;
         }
         let media = self.calls.get_mut(&call)?;
+        let security = match kind {
+            DeviceKind::Phone => Security::Required,
+            DeviceKind::Desk => Security::Plain,
+        };
         let wish = match &media.first_offer {
-            Some(offer) => Wish::like(offer, Security::Required),
-            None => Wish::new(Security::Required),
+            Some(offer) => Wish::like(offer, security),
+            None => Wish::new(security),
         };
         let local = named(self.address, &media.towards_devices)?;
         let mut leg = Negotiation::new(local, &mut self.random);

@@ -7,6 +7,7 @@ mod event_loop;
 mod journal;
 mod known_calls;
 mod latency;
+mod logins;
 mod outbound;
 mod registering;
 mod route;
@@ -45,6 +46,7 @@ const STREAMS_INBOX_MAX: usize = 512;
 
 /// Serves SIP on `sockets` until `stop`, then writes what is still to be written.
 pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeCommand>, stop: CancellationToken) {
+    sockets.log_receive_buffer();
     journal::repair(&app).await;
     let (answers, answers_inbox) = mpsc::channel(INBOX_MAX);
     let (stream_events, streams_inbox) = mpsc::channel(STREAMS_INBOX_MAX);

@@ -1,6 +1,7 @@
 //! A PBX that calls the edge, and is called by it, over datagrams: RFC 3261 as its transactions and dialogs do it, and nothing else.
 
 mod callees;
+mod holding;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,6 +14,7 @@ use callfield_sip::transaction::{ClientId, Flow, Input, Output, ServerId, Settin
 use callfield_sip::uri::Uri;
 
 use callees::Callees;
+use holding::Holding;
 
 /// Where the PBX is.
 pub const PBX: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9)), 5060);
@@ -45,6 +47,7 @@ pub struct Pbx {
     random: Random,
     callers: BTreeMap<usize, Caller>,
     callees: Callees,
+    holding: Holding,
     news: VecDeque<News>,
 }
 
@@ -54,7 +57,14 @@ impl Pbx {
         let mut random = Random::new(seed);
         let settings = Settings { sent_by: PBX.to_string(), limit: 1_000 };
         let transactions = Transactions::new(settings, random.seed());
-        Self { transactions, random, callers: BTreeMap::new(), callees: Callees::default(), news: VecDeque::new() }
+        Self {
+            transactions,
+            random,
+            callers: BTreeMap::new(),
+            callees: Callees::default(),
+            holding: Holding::default(),
+            news: VecDeque::new(),
+        }
     }
 
     /// A caller dials a company number; a late-offer one leaves the SDP offer to the called side.
@@ -98,6 +108,23 @@ impl Pbx {
         }
     }
 
+    /// A caller who talks holds the call, or resumes it.
+    pub fn caller_holds(&mut self, now: Timestamp, caller: usize) {
+        let found = self.callers.get_mut(&caller).filter(|found| !found.is_over);
+        if let Some(dialog) = found.and_then(|found| found.dialog.as_mut()) {
+            let held = self.holding.hold(dialog);
+            self.send_hold(now, held);
+        }
+    }
+
+    /// A callee who talks holds the call, or resumes it.
+    pub fn callee_holds(&mut self, now: Timestamp, callee: usize) {
+        if let Some(dialog) = self.callees.dialog(callee) {
+            let held = self.holding.hold(dialog);
+            self.send_hold(now, held);
+        }
+    }
+
     /// The numbers of the callees who answered and still talk.
     pub fn talking(&self) -> Vec<String> {
         self.callees.talking()
@@ -111,7 +138,7 @@ impl Pbx {
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.transactions.handle_timeout(now);
-        for answer in self.callees.repeat(now) {
+        for answer in self.callees.repeat(now).into_iter().chain(self.holding.repeat(now)) {
             self.respond(now, Some(answer));
         }
         self.drain(now);
@@ -120,7 +147,7 @@ impl Pbx {
     /// The earliest deadline.
     pub fn next_at(&self) -> Option<Timestamp> {
         let transactions = self.transactions.poll_timeout().map(|(at, _)| at);
-        transactions.into_iter().chain(self.callees.next_at()).min()
+        transactions.into_iter().chain(self.callees.next_at()).chain(self.holding.next_at()).min()
     }
 
     /// The next thing the PBX does or tells.
@@ -144,6 +171,12 @@ impl Pbx {
             match output {
                 Output::Transmit { bytes, .. } => self.news.push_back(News::Transmit(bytes)),
                 Output::Response { id, response, .. } => self.take_response(now, id, &response),
+                Output::Request { id, request, .. }
+                    if request.method() == &Method::Invite && request.to().tag().is_some() =>
+                {
+                    let (id, response) = self.take_reinvite(now, id, &request);
+                    self.transactions.handle(now, Input::Respond { id, response });
+                }
                 Output::Request { id, request, .. } if request.method() == &Method::Invite => {
                     let callee = self.callees.ring(id, &request);
                     self.news.push_back(News::Called(callee));
@@ -153,9 +186,14 @@ impl Pbx {
                     let response = request.response(status, "Whatever").build();
                     self.transactions.handle(now, Input::Respond { id, response });
                 }
-                Output::ClientEnded { id, .. } => self.end_unanswered(id),
+                Output::ClientEnded { id, .. } => {
+                    self.holding.end(id);
+                    self.end_unanswered(id);
+                }
                 Output::Ack { request, .. } => {
-                    if let Some((callee, bye)) = self.callees.acknowledge(&request) {
+                    if !self.holding.acknowledge(&request)
+                        && let Some((callee, bye)) = self.callees.acknowledge(&request)
+                    {
                         self.send_callee_bye(now, callee, bye);
                     }
                 }
@@ -169,7 +207,34 @@ impl Pbx {
         }
     }
 
+    fn send_hold(&mut self, now: Timestamp, held: Option<(ClientId, Message)>) {
+        if let Some((id, request)) = held {
+            self.tell(now, Input::Request { id, flow: Flow::Udp(EDGE), request });
+        }
+    }
+
+    fn take_reinvite(&mut self, now: Timestamp, id: ServerId, invite: &Message) -> (ServerId, Message) {
+        match self.dialog_of(invite).map(|dialog| dialog.take_in(invite)) {
+            Some(Ok(())) => self.holding.answer(now, id, invite, &mut self.random),
+            Some(Err(_)) | None => (id, invite.response(481, "Whatever").build()),
+        }
+    }
+
+    /// The dialog of a call that is not over.
+    fn dialog_of(&mut self, message: &Message) -> Option<&mut Dialog> {
+        let callers = self.callers.values_mut().filter(|found| !found.is_over);
+        let mut callers = callers.filter_map(|found| found.dialog.as_mut());
+        let caller = callers.find(|dialog| dialog.call_id() == message.call_id());
+        caller.or_else(|| self.callees.dialog_of(message))
+    }
+
     fn take_response(&mut self, now: Timestamp, id: ClientId, response: &Message) {
+        if let Some(invite) = self.holding.take_response(id, response.status().unwrap_or(0)) {
+            let ack = self.dialog_of(response).map(|dialog| dialog.ack(&invite).build());
+            if let Some(message) = ack {
+                self.transactions.handle(now, Input::Send { flow: Flow::Udp(EDGE), message });
+            }
+        }
         let Some((caller, found)) = self.callers.iter_mut().find(|(caller, _)| invite_id(**caller) == id) else {
             return;
         };

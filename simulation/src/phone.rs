@@ -13,6 +13,10 @@ pub enum Deed {
     Answer,
     /// Declines.
     Decline,
+    /// Holds the call.
+    Hold,
+    /// Resumes it.
+    Resume,
     /// Hangs up.
     HangUp,
 }

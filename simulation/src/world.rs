@@ -67,6 +67,8 @@ enum Event {
     Dial(usize),
     /// A caller is tired of waiting.
     CallerGivesUp(usize),
+    /// A caller holds the call, or resumes it.
+    CallerHolds(usize),
     /// A caller has said everything.
     CallerHangsUp(usize),
     /// The user of a phone calls somebody.
@@ -108,6 +110,7 @@ impl Event {
             | Self::StateAsked { .. }
             | Self::Dial(_)
             | Self::CallerGivesUp(_)
+            | Self::CallerHolds(_)
             | Self::CallerHangsUp(_)
             | Self::PhoneDials { .. }
             | Self::Callee(..)
@@ -317,6 +320,7 @@ impl World {
             Event::StateTold { phone, life, call, state } => self.tell_state(phone, life, call, state),
             Event::Dial(caller) => self.dial(caller),
             Event::CallerGivesUp(caller) => self.caller_gives_up(caller),
+            Event::CallerHolds(caller) => self.caller_holds(caller),
             Event::CallerHangsUp(caller) => self.caller_hangs_up(caller),
             Event::PhoneDials { phone } => self.phone_dials(phone),
             Event::Callee(callee, deed) => self.callee_acts(callee, deed),

@@ -6,6 +6,7 @@
 //!
 //! A connection is reliable but not eternal: what the edge has not answered is sent again on the next one.
 
+mod change;
 mod dial;
 mod inbound;
 mod input;
@@ -26,6 +27,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Random, Seed, Timestamp, UserId};
 
+use change::Change;
 use dial::Dial;
 use inbound::leg::Leg;
 use inbound::{Action, Call, Event};
@@ -74,6 +76,8 @@ pub enum Why {
     RingLimit(CallId),
     /// A 200 was not acknowledged yet (RFC 3261 §13.3.1.4).
     AnswerRetransmit(CallId),
+    /// A change of a call is tried again, or what is said until it is acknowledged is said again.
+    Change(CallId),
     /// The edge has not confirmed the end of a call.
     Closing(CallId),
 }
@@ -95,6 +99,7 @@ pub struct Agent {
     is_foreground: bool,
     calls: BTreeMap<CallId, Entry>,
     dials: BTreeMap<CallId, Dial>,
+    changes: BTreeMap<CallId, Change>,
     ended: VecDeque<(CallId, EndReason)>,
     outputs: VecDeque<Output>,
 }
@@ -114,6 +119,7 @@ impl Agent {
             is_foreground: false,
             calls: BTreeMap::new(),
             dials: BTreeMap::new(),
+            changes: BTreeMap::new(),
             ended: VecDeque::new(),
             outputs: VecDeque::new(),
         })
@@ -137,6 +143,9 @@ impl Agent {
                 self.tell(now, call, Event::HangUp);
                 self.tell_dial(now, call, outbound::Event::HangUp);
             }
+            Input::Hold { call } => self.hold(now, call, true),
+            Input::Resume { call } => self.hold(now, call, false),
+            Input::ChangeMade { call, sdp } => self.take_change_sdp(now, call, sdp),
             Input::StateKnown { call, state } => self.tell(now, call, Event::StateKnown(state)),
         }
         self.settle(now);
@@ -161,6 +170,7 @@ impl Agent {
             self.act(now, call);
         }
         self.wake_dials(now);
+        self.wake_changes(now);
         self.settle(now);
     }
 
@@ -168,7 +178,8 @@ impl Agent {
     pub fn poll_timeout(&self) -> Option<(Timestamp, Why)> {
         let calls = self.calls.values().filter_map(|entry| entry.call.poll_timeout());
         let dials = self.dials.values().filter_map(|dial| dial.call.poll_timeout());
-        calls.chain(dials).chain(self.line.poll_timeout()).chain(self.registration.poll_timeout()).min()
+        let changes = self.changes.iter().filter_map(|(call, change)| change.poll_timeout(*call));
+        calls.chain(dials).chain(changes).chain(self.line.poll_timeout()).chain(self.registration.poll_timeout()).min()
     }
 
     /// The next effect; to be drained to `None` after every other call.
@@ -285,6 +296,7 @@ impl Agent {
 
     /// Forgets calls that are gone, and closes a connection that nobody needs.
     fn settle(&mut self, now: Timestamp) {
+        self.settle_changes(now);
         let calls = self.calls.iter().filter(|(_, entry)| entry.call.is_gone()).map(|(call, _)| *call);
         let dials = self.dials.iter().filter(|(_, dial)| dial.call.is_gone()).map(|(call, _)| *call);
         let gone: Vec<CallId> = calls.chain(dials).collect();

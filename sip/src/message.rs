@@ -53,7 +53,7 @@ pub use typed::CSeq;
 pub use typed::session::{RAck, Refresher, Replaces, SessionExpires};
 pub use via::Via;
 
-pub(crate) use list::{quoted, split, unquoted};
+pub(crate) use list::{cut, quoted, split, unquoted};
 pub(crate) use names::is_token;
 
 use scan::{Head, Start};

@@ -11,16 +11,18 @@
 //! `trunk` and `device` read what comes, `perform` does what a call wants, `changes` lets the two ends of a call that talks
 //! change their sessions, `registrar` keeps the bindings.
 
-mod account;
 mod agenda;
 mod bindings;
 mod call;
 mod caller;
+mod carrier;
 mod changes;
+mod desk;
 mod device;
 mod flow;
 mod inner;
 mod input;
+mod login;
 mod memory;
 mod outbound;
 mod outer;
@@ -28,22 +30,24 @@ mod output;
 mod perform;
 mod registrar;
 mod registrations;
+mod repetition;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod trunk;
+mod trunk_account;
 mod trunk_registration;
 
 pub use crate::extension::WokenCallState;
 pub use crate::transaction::Transport;
-pub use account::Account;
 pub use changes::Side;
-pub use flow::{ConnectionId, DeviceIdentity, Flow, Peer};
+pub use flow::{ConnectionId, DeviceIdentity, DeviceKind, Flow, Peer};
 pub use input::{
-    Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
+    Account, Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
 };
 pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
 pub use settings::{OutboundCaps, RING_CAP, Settings};
+pub use trunk_account::TrunkAccount;
 pub use trunk_registration::{RegisteringTrunk, RegistrationState};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -60,6 +64,7 @@ use bindings::Bindings;
 use call::{Call, Event};
 use changes::Changes;
 use inner::{Edge, InnerLegs};
+use login::Logins;
 use memory::Memory;
 use outbound::Outbounds;
 use outer::OuterLeg;
@@ -128,6 +133,7 @@ pub struct Switchboard {
     random: Random,
     connections: BTreeMap<ConnectionId, Connection>,
     bindings: Bindings,
+    logins: Logins,
     calls: BTreeMap<CallId, Call>,
     calls_of: BTreeMap<Party, BTreeSet<CallId>>,
     outer: BTreeMap<CallId, OuterLeg>,
@@ -158,6 +164,7 @@ impl Switchboard {
             transactions: Transactions::new(store, random.seed())
                 .reached_at(Transport::Tcp, &settings.tcp_address)
                 .reached_at(Transport::Tls, &settings.tls_address),
+            logins: Logins::new(&settings.domain, random.seed()),
             settings,
             random,
             connections: BTreeMap::new(),
@@ -199,6 +206,8 @@ impl Switchboard {
             Input::TrunksChanged { registering } => self.register_at(now, registering),
             Input::WakeReported(report) => self.note_report(report),
             Input::OutboundRouted { call, decision } => self.route_outbound(now, call, decision),
+            Input::Credentials { login, account } => self.check_login(now, login, account),
+            Input::DeviceRevoked { device } => self.revoke(now, device),
             Input::TrunkOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
             Input::DeviceAnswer { call, sdp } => self.answer_device_of(now, call, sdp),
             Input::ChangeMade { call, side, sdp, renews_other } => {
@@ -309,12 +318,18 @@ impl Switchboard {
         match self.connections.remove(&connection).map(|open| open.peer) {
             Some(Peer::Device(identity)) => {
                 let device = identity.device;
-                if self.bindings.binding(device).is_some_and(|binding| binding.connection == connection) {
+                if self.bindings.binding(device).is_some_and(|binding| binding.flow == Flow::Stream(connection)) {
                     self.bindings.unbind(device);
                     self.lose_device(now, device);
                 }
             }
-            Some(Peer::Trunk(_)) => self.lose_trunk(now, hop),
+            Some(Peer::Trunk(_)) => {
+                self.lose_trunk(now, hop);
+                for device in self.bindings.at(Flow::Stream(connection)) {
+                    self.bindings.unbind(device);
+                    self.lose_device(now, device);
+                }
+            }
             None => {}
         }
     }

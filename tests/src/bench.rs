@@ -3,6 +3,11 @@
 //! A bench runs us and its peer alternately in one run and quotes ratios: the machines are small and noisy, and what
 //! two programs did in the same minute can be compared where absolute figures cannot.
 
+pub mod allocations;
+pub mod parse;
+pub mod processor;
+pub mod sip;
+pub mod transactions;
 pub mod wake;
 
 use std::fmt::Write as _;

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use callfield_domain::{CallId, Direction};
 use callfield_sip::agent::{EndReason as SipEnd, Input, WokenCallState};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::media::AudioTask;
+use super::media::{AudioTask, MediaChange};
 use super::{Command, EventLoop, endings, tell};
 use crate::events::{EndReason, Event};
 use crate::journal::{self, SipCall};
 use crate::push::Known;
 use crate::transport::api::RemoteCallState;
+
+/// Changes of one call that wait for its audio; there is only one at a time, and its end.
+const CHANGES_MAX: usize = 8;
 
 /// What the loop holds for a call that is not over.
 pub(super) struct LiveCall {
@@ -21,6 +24,8 @@ pub(super) struct LiveCall {
     is_established: bool,
     /// Dropped with the call, which stops its audio.
     audio: Option<DropGuard>,
+    /// To the task of the audio.
+    changes: Option<mpsc::Sender<MediaChange>>,
     /// Of a call that this phone begins: what is left to do before the audio flows.
     begun: Option<Begun>,
     /// The two ends could not agree on audio, so the phone hangs up.
@@ -36,7 +41,7 @@ enum Begun {
 
 impl LiveCall {
     const fn new(direction: Direction) -> Self {
-        Self { direction, is_established: false, audio: None, begun: None, is_broken: false }
+        Self { direction, is_established: false, audio: None, changes: None, begun: None, is_broken: false }
     }
 }
 
@@ -92,6 +97,16 @@ impl EventLoop {
             self.feed(Input::Decline { call });
         } else {
             self.feed(Input::HangUp { call });
+        }
+    }
+
+    /// A call that talks changes. Without audio that could change, it stays as it is.
+    pub(super) fn change(&mut self, call: CallId, change: MediaChange) {
+        let is_wanted = matches!(change, MediaChange::Wanted { .. });
+        let changes = self.calls.get(&call).and_then(|live| live.changes.as_ref());
+        let is_taken = changes.is_some_and(|changes| changes.try_send(change).is_ok());
+        if is_wanted && !is_taken {
+            self.feed(Input::ChangeMade { call, sdp: None });
         }
     }
 
@@ -176,9 +191,12 @@ impl EventLoop {
     fn audio_task(&mut self, call: CallId) -> Option<AudioTask> {
         let node = self.line.as_ref()?.node.clone();
         let stop = CancellationToken::new();
-        self.calls.get_mut(&call)?.audio = Some(stop.clone().drop_guard());
+        let (to_audio, changes) = mpsc::channel(CHANGES_MAX);
+        let live = self.calls.get_mut(&call)?;
+        live.audio = Some(stop.clone().drop_guard());
+        live.changes = Some(to_audio);
         self.audios += 1;
-        Some(AudioTask { shared: Arc::clone(&self.shared), node, own: self.own.clone(), call, stop })
+        Some(AudioTask { shared: Arc::clone(&self.shared), node, own: self.own.clone(), call, changes, stop })
     }
 
     fn keep(&self, written: Result<(), crate::store::StoreError>) {

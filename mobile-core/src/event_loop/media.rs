@@ -1,5 +1,7 @@
 //! The audio of a call at the loop: its socket, its offer or answer, and the task that carries it.
 
+mod changes;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -10,11 +12,14 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub(super) use changes::MediaChange;
+
 use super::Command;
 use crate::audio::CallAudio;
 use crate::events::Event;
 use crate::session::shared::Shared;
 use crate::transport::{Endpoint, TransportError};
+use changes::Changes;
 
 /// The task of one call's audio. It ends with `stop`, and says so with [`Command::AudioOver`].
 pub(super) struct AudioTask {
@@ -23,6 +28,8 @@ pub(super) struct AudioTask {
     pub(super) node: Endpoint,
     pub(super) own: mpsc::WeakSender<Command>,
     pub(super) call: CallId,
+    /// Changes of the call, to be made once its audio flows.
+    pub(super) changes: mpsc::Receiver<MediaChange>,
     pub(super) stop: CancellationToken,
 }
 
@@ -43,12 +50,13 @@ struct Leg {
 /// What the two ends agreed on, and the socket it is for.
 struct Agreed {
     agreement: Agreement,
+    negotiation: Negotiation,
     socket: UdpSocket,
 }
 
 impl AudioTask {
     /// Answers an offer; the audio starts at once, so that the relay learns the phone's address.
-    pub(super) async fn answer(self, offer: Bytes) {
+    pub(super) async fn answer(mut self, offer: Bytes) {
         match self.agree_to(&offer).await {
             Ok((sdp, agreed)) => {
                 self.tell(Command::SdpMade(self.call, Some(sdp))).await;
@@ -63,7 +71,7 @@ impl AudioTask {
     }
 
     /// Makes an offer, and starts the audio once its answer is here; `answer` is dropped when the call ends first.
-    pub(super) async fn offer(self, answer: oneshot::Receiver<Bytes>) {
+    pub(super) async fn offer(mut self, answer: oneshot::Receiver<Bytes>) {
         match self.open_leg().await {
             Ok(mut leg) => {
                 let sdp = Bytes::from(leg.negotiation.offer(&wish()));
@@ -80,9 +88,12 @@ impl AudioTask {
         self.tell(Command::AudioOver).await;
     }
 
-    async fn take_answer(&self, mut leg: Leg, sdp: &[u8]) {
+    async fn take_answer(&mut self, mut leg: Leg, sdp: &[u8]) {
         match leg.negotiation.receive_answer(sdp) {
-            Ok(agreement) => self.carry(Agreed { agreement, socket: leg.socket }).await,
+            Ok(agreement) => {
+                let Leg { negotiation, socket } = leg;
+                self.carry(Agreed { agreement, negotiation, socket }).await;
+            }
             Err(reason) => {
                 tracing::info!(%reason, "the answer to an offer cannot be used");
                 self.tell(Command::AudioFailed(self.call)).await;
@@ -94,7 +105,8 @@ impl AudioTask {
         let offer = Offer::parse(offer)?;
         let mut leg = self.open_leg().await?;
         let (sdp, agreement) = leg.negotiation.answer(&offer, &wish())?;
-        Ok((Bytes::from(sdp), Agreed { agreement, socket: leg.socket }))
+        let Leg { negotiation, socket } = leg;
+        Ok((Bytes::from(sdp), Agreed { agreement, negotiation, socket }))
     }
 
     async fn open_leg(&self) -> Result<Leg, TransportError> {
@@ -105,11 +117,11 @@ impl AudioTask {
     }
 
     /// Opens the device and carries audio until the call ends.
-    async fn carry(&self, Agreed { agreement, socket }: Agreed) {
-        let (shared, call) = (&self.shared, self.call);
+    async fn carry(&mut self, Agreed { agreement, negotiation, socket }: Agreed) {
+        let (shared, call) = (Arc::clone(&self.shared), self.call);
         let device = shared.audio.open(call);
         let parts = (shared.network.clone(), shared.clock.clone());
-        let audio = match CallAudio::new(&agreement, shared.seed(), Arc::new(socket), device, parts) {
+        let mut audio = match CallAudio::new(&agreement, shared.seed(), Arc::new(socket), device, parts) {
             Ok(audio) => audio,
             Err(error) => {
                 tracing::warn!(%error, "the agreed keys cannot be used");
@@ -117,12 +129,28 @@ impl AudioTask {
             }
         };
         shared.tell(Event::AudioStarted { call, is_encrypted: agreement.keys.is_some() });
-        let statistics = audio.run(self.stop.clone()).await;
+        let mut changes = Changes::new(negotiation);
+        while let Some(change) = self.carry_until_change(&mut audio).await {
+            changes.take(self, &mut audio, change).await;
+        }
+        let statistics = audio.end().await;
         shared.tell(Event::AudioEnded {
             call,
             packets_sent: statistics.leg.packets_sent,
             packets_received: statistics.leg.packets_received,
         });
+    }
+
+    /// Carries audio until the call changes; `None` when it ends.
+    async fn carry_until_change(&mut self, audio: &mut CallAudio) -> Option<MediaChange> {
+        let (stop, changes) = (self.stop.clone(), &mut self.changes);
+        let next = async {
+            tokio::select! {
+                () = stop.cancelled() => None,
+                change = changes.recv() => change,
+            }
+        };
+        audio.carry_until(next).await
     }
 
     /// Lost once the session is dropped.

@@ -120,6 +120,16 @@ pub(super) enum Typed {
         /// The call; the one that is live if left out.
         call: Option<CallId>,
     },
+    /// Hold the call: neither end hears the other.
+    Hold {
+        /// The call; the one that is live if left out.
+        call: Option<CallId>,
+    },
+    /// Resume the call that is held.
+    Resume {
+        /// The call; the one that is live if left out.
+        call: Option<CallId>,
+    },
     /// End the call.
     End {
         /// The call; the one that is live if left out.

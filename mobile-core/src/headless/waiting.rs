@@ -153,6 +153,8 @@ async fn obey(session: &Session, line: &str, output: &Output) -> Then {
         Typed::Dial { number } => session.dial(&number).await.map(drop).map_err(Into::into),
         Typed::Answer { call } => on_call(session, call, async |call| session.answer(call).await).await,
         Typed::Decline { call } => on_call(session, call, async |call| session.decline(call).await).await,
+        Typed::Hold { call } => on_call(session, call, async |call| session.hold(call).await).await,
+        Typed::Resume { call } => on_call(session, call, async |call| session.resume(call).await).await,
         Typed::End { call } => on_call(session, call, async |call| session.hang_up(call).await).await,
         Typed::Network { state } => {
             session.set_network(state == OnOff::On).await;

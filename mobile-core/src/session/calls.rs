@@ -53,6 +53,16 @@ impl Session {
         self.command(Command::HangUp(call)).await;
     }
 
+    /// Holds a call that talks: neither end hears the other until [`Self::resume`]. [`Event::HoldChanged`] tells when it is.
+    pub async fn hold(&self, call: CallId) {
+        self.command(Command::Hold { call, is_holding: true }).await;
+    }
+
+    /// Resumes a call that the user holds.
+    pub async fn resume(&self, call: CallId) {
+        self.command(Command::Hold { call, is_holding: false }).await;
+    }
+
     /// Keeps a connection while the app is in the foreground, and lets the phone sleep when it is not.
     pub async fn set_foreground(&self, is_foreground: bool) {
         self.command(Command::Foreground(is_foreground)).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use callfield_domain::{Random, Seed};
-use callfield_media::sdp::{Negotiation, Offer, Security, Wish};
+use callfield_media::sdp::{Direction, Negotiation, Offer, Security, Wish};
 use callfield_mobile_core::audio::CallAudio;
 use callfield_mobile_core::clock::Clock;
 use callfield_mobile_core::transport::Network;
@@ -71,7 +71,7 @@ impl Edge {
         let invite = next(&mut line, &Method::Invite).await;
         send(&mut line, &invite.response(100, "Trying").build()).await;
         let dialog = Dialog::of_callee(&invite, TAG).unwrap();
-        FarEnd { line, invite, dialog, _audio: None }
+        FarEnd { line, invite, dialog, negotiation: None, _audio: None }
     }
 }
 
@@ -80,6 +80,7 @@ pub(crate) struct FarEnd {
     line: Line,
     pub(crate) invite: Message,
     dialog: Dialog,
+    negotiation: Option<Negotiation>,
     _audio: Option<DropGuard>,
 }
 
@@ -106,6 +107,7 @@ impl FarEnd {
         let stop = CancellationToken::new();
         self._audio = Some(stop.clone().drop_guard());
         tokio::spawn(audio.run(stop));
+        self.negotiation = Some(negotiation);
         self.answer_with(sdp).await;
     }
 
@@ -114,6 +116,34 @@ impl FarEnd {
         let answer = self.invite.response(200, "OK").to_tag(TAG).header("Contact", "<sip:edge@call.example>");
         send(&mut self.line, &answer.body("application/sdp", sdp).build()).await;
         self.next(&Method::Ack).await;
+    }
+
+    /// Waits until the phone changes the call, and answers it; what the phone offered.
+    pub(crate) async fn changed(&mut self) -> Direction {
+        let invite = self.next(&Method::Invite).await;
+        self.dialog.take_in(&invite).unwrap();
+        let offer = Offer::parse(&invite.body()).unwrap();
+        let wish = Wish::new(Security::Required);
+        let (sdp, _) = self.negotiation.as_mut().unwrap().answer(&offer, &wish).unwrap();
+        let answer = invite.response(200, "OK").header("Contact", "<sip:edge@call.example>");
+        send(&mut self.line, &answer.body("application/sdp", sdp).build()).await;
+        assert_eq!(self.next(&Method::Ack).await.cseq().number, invite.cseq().number);
+        offer.direction()
+    }
+
+    /// Changes the call; what the two agree on.
+    pub(crate) async fn change(&mut self, wanted: Direction) -> Direction {
+        let negotiation = self.negotiation.as_mut().unwrap();
+        let sdp = negotiation.offer(&Wish::new(Security::Required).direction(wanted));
+        let via = |branch| Via::new("WSS", "call.example", branch).unwrap();
+        let start = self.dialog.request(Method::Invite).via(&via("z9hG4bKchange"));
+        let invite = start.header("Contact", "<sip:edge@call.example>").body("application/sdp", sdp).build();
+        send(&mut self.line, &invite).await;
+        let answer = self.next(&Method::Invite).await;
+        assert_eq!(answer.status(), Some(200));
+        let ack = self.dialog.ack(&invite).via(&via("z9hG4bKack")).build();
+        send(&mut self.line, &ack).await;
+        self.negotiation.as_mut().unwrap().receive_answer(&answer.body()).unwrap().direction
     }
 
     pub(crate) async fn hang_up(&mut self) {

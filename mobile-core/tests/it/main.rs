@@ -7,6 +7,7 @@ mod calls;
 mod command_line;
 mod dialling;
 mod edge;
+mod holding;
 mod kills;
 mod office;
 mod offline;

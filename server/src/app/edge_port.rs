@@ -1,7 +1,7 @@
 //! What other parts ask of the SIP edge.
 
 use bytes::Bytes;
-use callfield_domain::CallId;
+use callfield_domain::{CallId, DeviceId};
 use tokio::sync::{mpsc, oneshot};
 
 pub use callfield_sip::switchboard::{DeviceIdentity, WokenCallState};
@@ -29,6 +29,8 @@ pub enum EdgeCommand {
         /// The answer.
         reply: oneshot::Sender<WokenCallState>,
     },
+    /// A device's account is gone.
+    DeviceRevoked(DeviceId),
     /// What became of a wake push.
     WakeReported(WakeReport),
 }

@@ -13,6 +13,7 @@ const STATEMENTS: &[(&str, &[(&str, &str)])] = &[
     ("calls", super::calls::STATEMENTS),
     ("changes", super::changes::STATEMENTS),
     ("db", super::STATEMENTS),
+    ("desk_phones", super::desk_phones::STATEMENTS),
     ("devices", super::devices::STATEMENTS),
     ("doc_scopes", super::doc_scopes::STATEMENTS),
     ("docs", super::docs::STATEMENTS),

@@ -10,7 +10,7 @@ use super::input::Body;
 use crate::app::App;
 use crate::app::auth::{AdminAuth, DeviceAuth};
 use crate::app::error::{ApiError, ApiResult};
-use crate::db::{Device, PushEnvironment, PushService, PushTarget};
+use crate::db::{DeskPhone, Device, PushEnvironment, PushService, PushTarget};
 
 /// Where a device asks to be woken.
 #[derive(Debug, Deserialize)]
@@ -52,8 +52,27 @@ pub(super) struct DeviceList {
     devices: Vec<DeviceView>,
 }
 
+/// A device, by what it is.
 #[derive(Debug, Serialize)]
-struct DeviceView {
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum DeviceView {
+    App(AppView),
+    Desk(DeskView),
+}
+
+/// A desk phone or foreign softphone.
+#[derive(Debug, Serialize)]
+struct DeskView {
+    id: DeviceId,
+    user: UserId,
+    name: String,
+    username: String,
+    created_at: Timestamp,
+}
+
+/// An installation of the app.
+#[derive(Debug, Serialize)]
+struct AppView {
     id: DeviceId,
     user: UserId,
     platform: String,
@@ -75,11 +94,21 @@ struct PushView {
 
 /// `GET /v1/devices`: the company's devices.
 pub(super) async fn list(State(app): State<App>, AdminAuth(tenant): AdminAuth) -> ApiResult<Json<DeviceList>> {
-    let devices = app.db.read(tenant).await?.devices().await?;
-    Ok(Json(DeviceList { devices: devices.into_iter().map(DeviceView::from).collect() }))
+    let mut rows = app.db.read(tenant).await?;
+    let (apps, desks) = (rows.devices().await?, rows.desk_phones().await?);
+    let apps = apps.into_iter().map(|device| DeviceView::App(device.into()));
+    let desks = desks.into_iter().map(|phone| DeviceView::Desk(phone.into()));
+    Ok(Json(DeviceList { devices: apps.chain(desks).collect() }))
 }
 
-impl From<Device> for DeviceView {
+impl From<DeskPhone> for DeskView {
+    fn from(phone: DeskPhone) -> Self {
+        let DeskPhone { id, user, name, username, created_at } = phone;
+        Self { id, user, name, username, created_at }
+    }
+}
+
+impl From<Device> for AppView {
     fn from(device: Device) -> Self {
         let (invalid_since, invalid_reason) = device.push_invalid.unzip();
         let push = device.push.map(|push| PushView {

@@ -97,9 +97,11 @@ impl CallMedia {
 
     fn answer_again(&mut self, side: CallSide, offer: &[u8]) -> Result<(Bytes, Direction, Agreement), SdpError> {
         let offer = Offer::parse(offer)?;
+        let is_secure = self.leg(side).and_then(|leg| leg.agreement()).is_some_and(|agreed| agreed.keys.is_some());
         let security = match side {
-            CallSide::Outside => Security::Optional,
-            CallSide::Device => Security::Required,
+            // A phone's media stays encrypted; a desk phone's was not.
+            CallSide::Device if is_secure => Security::Required,
+            CallSide::Outside | CallSide::Device => Security::Optional,
         };
         let wish = self.wish(side, security);
         let leg = self.leg(side).ok_or(SdpError::Unasked)?;

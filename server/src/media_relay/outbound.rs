@@ -4,14 +4,15 @@ use bytes::Bytes;
 use callfield_domain::CallId;
 use callfield_media::relay::Side;
 use callfield_media::sdp::{Negotiation, Offer, SdpError, Security, Wish};
+use callfield_sip::switchboard::DeviceKind;
 
 use super::{MediaRelays, named, refused};
 
 impl MediaRelays {
-    /// The SDP offer for the trunk of a call that a device begins; `None` if the device's offer cannot be used (it must
-    /// have a key) or no port is free.
-    pub fn offer_trunk(&mut self, call: CallId, device_sdp: &[u8]) -> Option<Bytes> {
-        let offer = usable(device_sdp).inspect_err(|error| refused(call, error)).ok()?;
+    /// The SDP offer for the trunk of a call that a device begins; `None` if the device's offer cannot be used (a phone's
+    /// must have a key) or no port is free.
+    pub fn offer_trunk(&mut self, call: CallId, kind: DeviceKind, device_sdp: &[u8]) -> Option<Bytes> {
+        let offer = usable(kind, device_sdp).inspect_err(|error| refused(call, error)).ok()?;
         if self.calls.contains_key(&call) {
             return None;
         }
@@ -31,10 +32,11 @@ impl MediaRelays {
         let media = self.calls.get_mut(&call)?;
         let leg = media.outside_leg.as_mut()?;
         let agreed = leg.receive_answer(trunk_sdp).inspect_err(|error| refused(call, error)).ok()?;
-        let wish = Wish::new(Security::Required).codecs(&agreed.codecs()).direction(agreed.direction.reversed());
+        let offer = media.first_offer.as_ref()?;
+        let security = if offer.is_secure() { Security::Required } else { Security::Plain };
+        let wish = Wish::new(security).codecs(&agreed.codecs()).direction(agreed.direction.reversed());
         let local = named(self.address, &media.towards_devices)?;
         let mut device_leg = Negotiation::new(local, &mut self.random);
-        let offer = media.first_offer.as_ref()?;
         let (sdp, device_agreed) = device_leg.answer(offer, &wish).inspect_err(|error| refused(call, error)).ok()?;
         media.connect(&self.clock, Side::A, &agreed)?;
         media.connect(&self.clock, Side::B, &device_agreed)?;
@@ -45,9 +47,9 @@ impl MediaRelays {
     }
 }
 
-fn usable(device_sdp: &[u8]) -> Result<Offer, SdpError> {
+fn usable(kind: DeviceKind, device_sdp: &[u8]) -> Result<Offer, SdpError> {
     let offer = Offer::parse(device_sdp)?;
-    match (offer.has_audio(), offer.is_secure()) {
+    match (offer.has_audio(), offer.is_secure() || kind == DeviceKind::Desk) {
         (false, _) => Err(SdpError::NoAudio),
         (true, false) => Err(SdpError::NoKey),
         (true, true) => Ok(offer),

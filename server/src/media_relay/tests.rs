@@ -20,7 +20,7 @@ async fn a_phone_that_calls_talks_srtp_and_the_trunk_hears_plain_rtp() {
     let (device, trunk) = (End::new(&mut world).await, End::new(&mut world).await);
     let (mut device, mut trunk) = (device, trunk);
     let device_offer = device.leg.offer(&Wish::new(Security::Required));
-    let offer = world.relays.offer_trunk(call, &device_offer).unwrap();
+    let offer = world.relays.offer_trunk(call, DeviceKind::Phone, &device_offer).unwrap();
     let offered = String::from_utf8(offer.to_vec()).unwrap();
     assert!(offered.contains("RTP/AVP ") && !offered.contains("crypto"), "{offered}");
 
@@ -44,10 +44,33 @@ async fn a_phone_that_offers_no_key_is_not_joined() {
     let mut device = End::new(&mut world).await;
     for security in [Security::Plain, Security::Optional] {
         let offer = device.leg.offer(&Wish::new(security));
-        let usable = world.relays.offer_trunk(call, &offer).is_some();
+        let usable = world.relays.offer_trunk(call, DeviceKind::Phone, &offer).is_some();
         assert_eq!(usable, security == Security::Optional, "{security:?}");
     }
-    assert!(world.relays.offer_trunk(world.call_again, b"v=0").is_none());
+    assert!(world.relays.offer_trunk(world.call_again, DeviceKind::Phone, b"v=0").is_none());
+}
+
+#[tokio::test]
+async fn a_desk_phone_talks_in_the_clear_and_may_hold() {
+    let mut world = World::new(40_000..=41_999);
+    let call = world.call();
+    let (mut desk, mut trunk) = (End::new(&mut world).await, End::new(&mut world).await);
+    let offer = desk.leg.offer(&Wish::new(Security::Plain));
+    let to_trunk = world.relays.offer_trunk(call, DeviceKind::Desk, &offer).unwrap();
+    let plain = Wish::new(Security::Plain);
+    let (answer, at_trunk) = trunk.leg.answer(&Offer::parse(&to_trunk).unwrap(), &plain).unwrap();
+    let answer = world.relays.answer_device(call, &answer).unwrap();
+    let at_desk = desk.leg.receive_answer(&answer).unwrap();
+    assert!(at_desk.keys.is_none());
+    let (mut desk_audio, mut trunk_audio) = (session(&at_desk), session(&at_trunk));
+    desk.speak(&mut desk_audio).await;
+    trunk.hear(&mut trunk_audio).await;
+
+    let hold = desk.leg.offer(&Wish::new(Security::Plain).direction(Direction::SendOnly));
+    let changed = world.relays.change(call, callfield_sip::switchboard::Side::Device, Some(&hold));
+    assert!(changed.renews_other);
+    let at_desk = desk.leg.receive_answer(&changed.sdp.unwrap()).unwrap();
+    assert_eq!((at_desk.direction, at_desk.keys.is_none()), (Direction::SendOnly, true));
 }
 
 #[tokio::test]
@@ -56,14 +79,14 @@ async fn a_trunk_that_answers_on_hold_or_with_nothing_in_common_is_told_to_the_p
     let (mut device, mut trunk) = (End::new(&mut world).await, End::new(&mut world).await);
     let offer = device.leg.offer(&Wish::new(Security::Required));
     let call = world.call();
-    let to_trunk = world.relays.offer_trunk(call, &offer).unwrap();
+    let to_trunk = world.relays.offer_trunk(call, DeviceKind::Phone, &offer).unwrap();
     let hold = Wish::new(Security::Plain).direction(Direction::SendOnly);
     let (answer, _) = trunk.leg.answer(&Offer::parse(&to_trunk).unwrap(), &hold).unwrap();
     let answer = world.relays.answer_device(call, &answer).unwrap();
     assert_eq!(device.leg.receive_answer(&answer).unwrap().direction, Direction::ReceiveOnly);
 
     let call = world.call();
-    world.relays.offer_trunk(call, &offer).unwrap();
+    world.relays.offer_trunk(call, DeviceKind::Phone, &offer).unwrap();
     let foreign =
         b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18\r\n";
     assert!(world.relays.answer_device(call, foreign).is_none());
@@ -75,11 +98,11 @@ async fn ports_are_given_back_when_a_call_ends_and_an_id_opens_them_once() {
     let mut device = End::new(&mut world).await;
     let offer = device.leg.offer(&Wish::new(Security::Required));
     let second = world.call();
-    assert!(world.relays.offer_trunk(first, &offer).is_none());
-    assert!(world.relays.offer_trunk(second, &offer).is_none());
+    assert!(world.relays.offer_trunk(first, DeviceKind::Phone, &offer).is_none());
+    assert!(world.relays.offer_trunk(second, DeviceKind::Phone, &offer).is_none());
     world.relays.end(first);
     let free = async {
-        while world.relays.offer_trunk(second, &offer).is_none() {
+        while world.relays.offer_trunk(second, DeviceKind::Phone, &offer).is_none() {
             tokio::task::yield_now().await;
         }
     };
@@ -113,7 +136,7 @@ impl World {
             let mut world = Self::new(free..=free.saturating_add(3));
             let (mut device, call) = (End::new(&mut world).await, world.call());
             let offer = device.leg.offer(&Wish::new(Security::Required));
-            if world.relays.offer_trunk(call, &offer).is_some() {
+            if world.relays.offer_trunk(call, DeviceKind::Phone, &offer).is_some() {
                 return (world, call);
             }
         }

@@ -90,6 +90,7 @@ impl EventLoop {
                 let _ = reply.send(state);
                 self.drain(Instant::now());
             }
+            EdgeCommand::DeviceRevoked(device) => self.feed(Input::DeviceRevoked { device }),
             EdgeCommand::WakeReported(report) => {
                 if report.result == WakeResult::Sent {
                     self.latencies.push_sent(report.call);

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use callfield_domain::phone_number::{Kind, is_emergency};
 use callfield_domain::{Outcome, PhoneNumber, TenantId};
 use callfield_sip::digest::Login;
-use callfield_sip::switchboard::{Account, DialPlan, Hop, OutboundDecision, OutboundQuestion};
+use callfield_sip::switchboard::{DialPlan, Hop, OutboundDecision, OutboundQuestion, TrunkAccount};
 
 use crate::app::App;
 use crate::app::trunk_login::TrunkLogin;
@@ -80,9 +80,9 @@ pub(super) fn login_at(app: &App, tenant: TenantId, trunk: &Trunk) -> Option<Tru
 }
 
 /// A login as the switchboard uses it.
-pub(super) fn account_of(login: &TrunkLogin) -> Account {
+pub(super) fn account_of(login: &TrunkLogin) -> TrunkAccount {
     let realm = login.realm.as_ref().map(|realm| realm.reveal().to_owned());
-    Account { login: Login::new(login.username.reveal(), login.password.reveal()), realm }
+    TrunkAccount { login: Login::new(login.username.reveal(), login.password.reveal()), realm }
 }
 
 /// What to ask of the trunk for a number as it was dialled in `region`, or why not.

@@ -89,6 +89,13 @@ impl Sockets {
         self.udp.as_ref().and_then(|socket| socket.local_addr().ok())
     }
 
+    /// Says how large a burst of datagrams may be here.
+    pub(super) fn log_receive_buffer(&self) {
+        let Some(udp) = &self.udp else { return };
+        let granted_bytes = SockRef::from(udp).recv_buffer_size().unwrap_or_default();
+        tracing::info!(wanted_bytes = RECEIVE_BUFFER_BYTES, granted_bytes, "the receive buffer of SIP over UDP");
+    }
+
     /// Where TCP is listened on.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         self.listeners.tcp.as_ref().and_then(|socket| socket.local_addr().ok())
@@ -108,11 +115,8 @@ impl Sockets {
 /// A datagram socket that can hold a burst while the loop does something else.
 async fn bind_udp(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address).await?;
-    let handle = SockRef::from(&socket);
-    // A smaller buffer than wanted only loses more of a burst; what the system grants is said.
-    let _ = handle.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
-    let granted_bytes = handle.recv_buffer_size().unwrap_or_default();
-    tracing::info!(wanted_bytes = RECEIVE_BUFFER_BYTES, granted_bytes, "the receive buffer of SIP over UDP");
+    // A smaller buffer than wanted only loses more of a burst; what the system grants is said later.
+    let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
     Ok(socket)
 }
 

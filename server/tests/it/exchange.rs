@@ -1,6 +1,7 @@
 //! An exchange: the edge at work on a socket of its own, phones on their connections, and the trunk at the other end.
 
 mod audio;
+mod desk;
 mod line;
 mod trunk;
 
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use desk::Desk;
 pub(crate) use line::Line;
 pub(crate) use trunk::Trunk;
 

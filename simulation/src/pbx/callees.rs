@@ -53,6 +53,8 @@ impl Callees {
         let tag = format!("callee{callee}");
         if status == 200 {
             found.dialog = Dialog::of_callee(&found.invite, &tag);
+            // Its own numbers begin at 2, so that no re-INVITE looks like the INVITE that began a call.
+            found.dialog.iter_mut().for_each(|dialog| drop(dialog.request(Method::Options)));
             found.unacknowledged = Some((now + T1, T1, now + PATIENCE));
         }
         found.is_over = status > 200;
@@ -117,6 +119,18 @@ impl Callees {
     /// When [`Self::repeat`] is due.
     pub(super) fn next_at(&self) -> Option<Timestamp> {
         self.callees.values().filter_map(|callee| callee.unacknowledged.map(|(at, _, until)| at.min(until))).min()
+    }
+
+    /// The dialog of a callee who talks.
+    pub(super) fn dialog(&mut self, callee: usize) -> Option<&mut Dialog> {
+        let found = self.callees.get_mut(&callee)?;
+        found.dialog.as_mut().filter(|_| !found.is_over && found.unacknowledged.is_none())
+    }
+
+    /// The dialog that a message belongs to, unless its call is over.
+    pub(super) fn dialog_of(&mut self, message: &Message) -> Option<&mut Dialog> {
+        let live = self.callees.values_mut().filter(|callee| !callee.is_over);
+        live.filter_map(|callee| callee.dialog.as_mut()).find(|dialog| dialog.call_id() == message.call_id())
     }
 
     /// The numbers of the callees who answered and still talk.

@@ -15,6 +15,8 @@ use crate::phone::Deed;
 pub(super) enum CalleeDeed {
     /// Answers with this status: 180, 200 or a refusal.
     Answer(u16),
+    /// Holds the call, or resumes it.
+    Hold,
     /// Hangs up.
     HangUp,
 }
@@ -98,12 +100,17 @@ impl World {
         self.trace.add(self.now, "pbx", &format!("callee {callee}: {deed:?}"));
         match deed {
             CalleeDeed::Answer(status) => self.pbx.answer(self.now, callee, status),
+            CalleeDeed::Hold => self.pbx.callee_holds(self.now, callee),
             CalleeDeed::HangUp => self.pbx.callee_hangs_up(self.now, callee),
         }
         if deed == CalleeDeed::Answer(200) {
             // Half of them leave it to the phone.
             let at = if self.random.chance(50) { self.soon(500, 90_000) } else { self.soon(200_000, 300_000) };
             self.schedule.at(at, Event::Callee(callee, CalleeDeed::HangUp));
+            for _ in 0..self.random.below(4) {
+                let at = self.soon(100, 60_000);
+                self.schedule.at(at, Event::Callee(callee, CalleeDeed::Hold));
+            }
         }
         self.drain_pbx();
     }
@@ -133,6 +140,8 @@ impl World {
 
 /// Whether a message is a refusal or the answer to a BYE: its receiver hears that the call is over.
 pub(super) fn tells_the_end(message: &Message) -> bool {
-    let is_refusal = message.method() == &Method::Invite && message.status().is_some_and(|status| status >= 300);
+    // The first INVITE of a call has the number 1: a refused re-INVITE ends nothing.
+    let is_first = message.method() == &Method::Invite && message.cseq().number == 1;
+    let is_refusal = is_first && message.status().is_some_and(|status| status >= 300);
     is_refusal || message.method() == &Method::Bye && message.status() == Some(200)
 }

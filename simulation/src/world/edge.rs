@@ -67,6 +67,9 @@ impl World {
                 let sdp = self.outbound_sdp();
                 self.answer_edge(0, 20, Input::DeviceAnswer { call, sdp });
             }
+            Output::CredentialsWanted { login, .. } => {
+                self.answer_edge(0, 20, Input::Credentials { login, account: None });
+            }
             Output::ChangeWanted { call, side, offer } => {
                 let sdp = (!self.random.chance(5)).then(|| Bytes::from_static(b"v=edge\r\n"));
                 let renews_other = offer.is_some() && sdp.is_some();

@@ -25,6 +25,12 @@ impl World {
         self.drain_pbx();
     }
 
+    pub(super) fn caller_holds(&mut self, caller: usize) {
+        self.trace.add(self.now, "pbx", &format!("caller {caller} holds or resumes"));
+        self.pbx.caller_holds(self.now, caller);
+        self.drain_pbx();
+    }
+
     pub(super) fn caller_hangs_up(&mut self, caller: usize) {
         self.pbx.hang_up(self.now, caller);
         self.drain_pbx();
@@ -43,6 +49,10 @@ impl World {
                     self.trace.add(self.now, "pbx", &format!("caller {caller} is answered"));
                     let at = self.soon(500, 90_000);
                     self.schedule.at(at, Event::CallerHangsUp(caller));
+                    for _ in 0..self.random.below(4) {
+                        let at = self.soon(100, 60_000);
+                        self.schedule.at(at, Event::CallerHolds(caller));
+                    }
                 }
                 News::Called(callee) => self.callee_is_rung(callee),
                 News::Ended(caller, status) => {

@@ -53,6 +53,18 @@ impl World {
                     let at = self.soon(500, 60_000);
                     self.plan_deed(phone, call, Deed::HangUp, at);
                 }
+                for deed in [Deed::Hold, Deed::Resume, Deed::Hold] {
+                    let at = self.soon(100, 60_000);
+                    self.plan_deed(phone, call, deed, at);
+                }
+            }
+            Output::ChangeWanted { call, .. } => {
+                let sdp = (!self.random.chance(5)).then(|| Bytes::from_static(b"v=phone\r\n"));
+                self.tell_phone(phone, AgentInput::ChangeMade { call, sdp });
+            }
+            Output::ChangeAnswered { call, answer } => {
+                let what = if answer.is_some() { "has changed" } else { "keeps" };
+                self.trace.add(self.now, format!("phone {phone}"), &format!("{what} {}", self.name_of(call)));
             }
             Output::AskState { call } => self.ask(phone, call),
             Output::Ended { call, reason } => {
@@ -107,6 +119,8 @@ impl World {
                 self.tell_phone(phone, AgentInput::Answer { call });
             }
             Deed::Decline => self.tell_phone(phone, AgentInput::Decline { call }),
+            Deed::Hold => self.tell_phone(phone, AgentInput::Hold { call }),
+            Deed::Resume => self.tell_phone(phone, AgentInput::Resume { call }),
             Deed::HangUp => self.tell_phone(phone, AgentInput::HangUp { call }),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use callfield_domain::Outcome;
-use callfield_simulation::{Mutant, World};
+use callfield_simulation::{Mutant, Violation, World};
 
 /// How many seeds a test run looks at; `SIM_COUNT` and `SIM_SEED` choose others.
 const SEEDS: u64 = 2_000;
@@ -54,7 +54,10 @@ fn every_seed_is_sound_and_repeatable() {
 #[test]
 fn every_planted_bug_is_found_by_its_invariant() {
     for mutant in Mutant::ALL {
-        let found = (0..SEEDS).find_map(|seed| World::new(seed, mutant, false).run().err().map(|v| (seed, v)));
+        let violations = (0..SEEDS).filter_map(|seed| World::new(seed, mutant, false).run().err().map(|v| (seed, v)));
+        // Other deadlines starve behind a hidden one, so that the first thing that breaks may be theirs.
+        let is_own = |violation: &Violation| Some(violation.invariant) == mutant.breaks() || !mutant.hides_some();
+        let found = { violations }.find(|(_, violation)| is_own(violation));
         let (seed, violation) = found.unwrap_or_else(|| panic!("{mutant:?} was not found in {SEEDS} seeds"));
         assert_eq!(Some(violation.invariant), mutant.breaks(), "{mutant:?} at seed {seed}: {violation}");
     }

@@ -6,6 +6,7 @@ use callfield_domain::{CallId, Timestamp};
 use super::outbound::leg::{Leg, reason_of};
 use super::outbound::{Action, Call, Event};
 use super::{Agent, EndReason, Output};
+use crate::dialog::Dialog;
 use crate::message::{Message, Method};
 
 /// A call that this phone began, with its SIP.
@@ -15,6 +16,13 @@ pub(super) struct Dial {
     leg: Leg,
     /// The SDP of the 2xx, until the app has it.
     answer: Bytes,
+}
+
+impl Dial {
+    /// The dialog with the edge, once the call was answered.
+    pub(super) fn dialog(&mut self) -> Option<&mut Dialog> {
+        self.leg.dialog()
+    }
 }
 
 impl Agent {

@@ -57,6 +57,25 @@ pub enum Input {
         /// The call.
         call: CallId,
     },
+    /// The user holds a call that talks: the far end is not heard, nor hears the user, until [`Input::Resume`].
+    ///
+    /// [`Output::ChangeWanted`](super::Output::ChangeWanted) follows as soon as the call may change.
+    Hold {
+        /// The call.
+        call: CallId,
+    },
+    /// The user resumes a call that they hold.
+    Resume {
+        /// The call.
+        call: CallId,
+    },
+    /// Answers [`Output::ChangeWanted`](super::Output::ChangeWanted).
+    ChangeMade {
+        /// The call.
+        call: CallId,
+        /// The SDP; `None` if none can be made: the call goes on as it was.
+        sdp: Option<Bytes>,
+    },
     /// Answers [`Output::AskState`](super::Output::AskState); `None` if the question could not be put.
     StateKnown {
         /// The call.

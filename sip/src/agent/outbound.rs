@@ -144,6 +144,11 @@ impl Call {
         self.stage == Stage::Gone
     }
 
+    /// Whether the two talk.
+    pub(super) fn is_talking(&self) -> bool {
+        self.stage == Stage::Talking
+    }
+
     /// What the app was told of its end.
     pub(super) const fn ended(&self) -> Option<EndReason> {
         self.ended

@@ -57,6 +57,23 @@ pub enum Output {
         /// The call.
         call: CallId,
     },
+    /// A call that talks changes: make its SDP. Answered by [`Input::ChangeMade`](super::Input::ChangeMade).
+    ChangeWanted {
+        /// The call.
+        call: CallId,
+        /// The edge's offer, to be answered; it also tells whether the far end holds the call. `None` if an offer of this
+        /// phone is wanted: [`Output::ChangeAnswered`] follows.
+        offer: Option<Bytes>,
+        /// Whether the user holds the call, which the SDP must say.
+        is_holding: bool,
+    },
+    /// What became of the last offer that was made for a change.
+    ChangeAnswered {
+        /// The call.
+        call: CallId,
+        /// The answer; `None` if the offer was refused or crossed another: the call goes on as it was.
+        answer: Option<Bytes>,
+    },
     /// Ask the server how this call stands (`GET /v1/calls/{id}/state`). Answered by `StateKnown`.
     AskState {
         /// The call.

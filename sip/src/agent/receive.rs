@@ -13,7 +13,7 @@ use crate::extension::{Ending, call_of, ending_of, states_of};
 use crate::message::{DropReason, Message, Method, Verdict, parse};
 
 /// The methods a phone understands.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 
 impl Agent {
     /// Takes in one frame.
@@ -36,6 +36,9 @@ impl Agent {
         if response.method() == &Method::Register {
             return self.take_registered(now, response);
         }
+        if self.take_change_response(now, response) {
+            return;
+        }
         let owner =
             self.calls.iter().find(|(_, entry)| entry.leg.as_ref().is_some_and(|leg| leg.is_answer_to_bye(response)));
         if let Some((call, _)) = owner {
@@ -56,6 +59,7 @@ impl Agent {
                 if is_new {
                     self.tell_all(now, Event::Reconnected);
                     self.tell_dials(now, outbound::Event::Registered);
+                    self.repeat_changes(now);
                 }
                 for (call, state) in states_of(response) {
                     self.tell(now, call, Event::StateKnown(Some(state)));
@@ -76,14 +80,13 @@ impl Agent {
     fn take_request(&mut self, now: Timestamp, request: &Message) {
         match request.method() {
             Method::Invite if request.to().tag().is_none() => self.take_invite(now, request),
-            Method::Invite => self.refuse_change(request),
+            Method::Invite | Method::Update => self.take_change(now, request),
             Method::Ack => self.take_ack(now, request),
             Method::Cancel => self.take_cancel(now, request),
             Method::Bye => self.take_bye(now, request),
             Method::Options | Method::Info => self.respond(request, 200),
             Method::Register
             | Method::Prack
-            | Method::Update
             | Method::Refer
             | Method::Subscribe
             | Method::Notify
@@ -119,14 +122,10 @@ impl Agent {
         self.tell(now, call, Event::Invited { ring_for });
     }
 
-    /// Changing a running session comes later; refusing keeps it as it is (RFC 3261 §14.2).
-    fn refuse_change(&mut self, invite: &Message) {
-        let is_known = self.call_in_dialog(invite).is_some() || self.dial_in_dialog(invite).is_some();
-        let status = if is_known { 488 } else { 481 };
-        self.respond(invite, status);
-    }
-
     fn take_ack(&mut self, now: Timestamp, ack: &Message) {
+        if self.take_change_ack(now, ack) {
+            return;
+        }
         let found = self.calls.iter().find(|(_, entry)| {
             entry.leg.as_ref().is_some_and(|leg| {
                 leg.invite().call_id() == ack.call_id() && leg.invite().cseq().number == ack.cseq().number
@@ -160,14 +159,14 @@ impl Agent {
         self.tell(now, call, Event::ByeReceived(ending_of(bye).map_or(EndReason::RemoteHungUp, reason_for)));
     }
 
-    fn call_in_dialog(&mut self, request: &Message) -> Option<CallId> {
+    pub(super) fn call_in_dialog(&mut self, request: &Message) -> Option<CallId> {
         self.calls.iter_mut().find_map(|(call, entry)| {
             let dialog = entry.leg.as_mut().and_then(Leg::dialog)?;
             dialog.take_in(request).is_ok().then_some(*call)
         })
     }
 
-    fn respond(&mut self, request: &Message, status: u16) {
+    pub(super) fn respond(&mut self, request: &Message, status: u16) {
         let response = request.response(status, reason(status)).to_tag(&self.random.token(12)).build();
         self.transmit(response.as_bytes().clone());
     }

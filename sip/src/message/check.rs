@@ -3,7 +3,7 @@
 use super::names::Kind;
 use super::parse::Refusal;
 use super::scan::Line;
-use super::{CSeq, Message, NameAddr, Via};
+use super::{Message, NameAddr, Via};
 use crate::uri::{self, Scheme};
 
 /// The first rule that a well-framed message breaks.
@@ -47,8 +47,10 @@ fn check_single(message: &Message) -> Result<(), Refusal> {
 }
 
 fn check_cseq(message: &Message) -> Result<(), Refusal> {
-    let cseq = message.header_of(Kind::CSeq).and_then(CSeq::read_strict).ok_or(Refusal::bad("Bad CSeq"))?;
-    if message.is_request() && &cseq.method != message.method() {
+    if !message.head.has_good_cseq {
+        return Err(Refusal::bad("Bad CSeq"));
+    }
+    if message.is_request() && &message.cseq().method != message.method() {
         return Err(Refusal::bad("CSeq Method Does Not Match"));
     }
     Ok(())
@@ -77,7 +79,7 @@ fn check_addresses(message: &Message) -> Result<(), Refusal> {
 }
 
 fn check_numbers(message: &Message) -> Result<(), Refusal> {
-    if message.header_of(Kind::MaxForwards).is_some() && message.max_forwards().is_none() {
+    if message.lines_of(Kind::MaxForwards).next().is_some() && message.max_forwards().is_none() {
         return Err(Refusal::bad("Bad Max-Forwards"));
     }
     Ok(())

@@ -42,6 +42,12 @@ pub(crate) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
     }
 }
 
+/// The text before and behind the first `separator` (ASCII), wherever it stands.
+pub(crate) fn cut(text: &str, separator: u8) -> Option<(&str, &str)> {
+    let at = memchr(separator, text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
 /// The length of the quoted string at the start of `text`, quotes included; `None` when it does not end.
 pub(crate) fn quoted_length(text: &str) -> Option<usize> {
     let mut bytes = text.bytes().enumerate();

@@ -3,7 +3,11 @@
 /// The long name of a compact one-letter name; any other name is returned as it is.
 pub(super) fn long_name(name: &str) -> &str {
     let [letter] = name.as_bytes() else { return name };
-    match letter.to_ascii_lowercase() {
+    long_name_of(*letter).unwrap_or(name)
+}
+
+fn long_name_of(letter: u8) -> Option<&'static str> {
+    Some(match letter.to_ascii_lowercase() {
         b'a' => "Accept-Contact",
         b'b' => "Referred-By",
         b'c' => "Content-Type",
@@ -24,8 +28,8 @@ pub(super) fn long_name(name: &str) -> &str {
         b'v' => "Via",
         b'x' => "Session-Expires",
         b'y' => "Identity",
-        _ => name,
-    }
+        _ => return None,
+    })
 }
 
 /// Whether two header names mean the same header: any case, long or compact.
@@ -51,31 +55,39 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The length tells most names apart.
-    pub(super) fn of(name: &str) -> Self {
-        let name = long_name(name);
-        let candidates: &[(&str, Self)] = match name.len() {
-            2 => &[("To", Self::To)],
-            3 => &[("Via", Self::Via)],
-            4 => &[("From", Self::From), ("CSeq", Self::CSeq)],
-            5 => &[("Route", Self::Route)],
-            7 => &[("Call-ID", Self::CallId), ("Contact", Self::Contact)],
-            12 => &[
-                ("Max-Forwards", Self::MaxForwards),
-                ("Content-Type", Self::ContentType),
-                ("Record-Route", Self::RecordRoute),
-            ],
-            14 => &[("Content-Length", Self::ContentLength)],
-            _ => &[],
+    /// The length, the first and the last letter leave one name to compare with.
+    pub(super) fn of(name: &[u8]) -> Self {
+        let name = match name {
+            [letter] => long_name_of(*letter).map_or(name, str::as_bytes),
+            _ => name,
         };
-        let found = candidates.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map_or(Self::Other, |(_, kind)| *kind)
+        let [first, .., last] = name else { return Self::Other };
+        let (known, kind) = match (name.len(), first.to_ascii_lowercase(), last.to_ascii_lowercase()) {
+            (2, b't', b'o') => ("To", Self::To),
+            (3, b'v', b'a') => ("Via", Self::Via),
+            (4, b'f', b'm') => ("From", Self::From),
+            (4, b'c', b'q') => ("CSeq", Self::CSeq),
+            (5, b'r', b'e') => ("Route", Self::Route),
+            (7, b'c', b'd') => ("Call-ID", Self::CallId),
+            (7, b'c', b't') => ("Contact", Self::Contact),
+            (12, b'c', b'e') => ("Content-Type", Self::ContentType),
+            (12, b'm', b's') => ("Max-Forwards", Self::MaxForwards),
+            (12, b'r', b'e') => ("Record-Route", Self::RecordRoute),
+            (14, b'c', b'h') => ("Content-Length", Self::ContentLength),
+            _ => return Self::Other,
+        };
+        if known.as_bytes().eq_ignore_ascii_case(name) { kind } else { Self::Other }
     }
 }
 
 /// Whether every byte is a token character and there is at least one (RFC 3261 §25.1).
 pub(crate) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| IS_TOKEN[usize::from(byte)])
+    !text.is_empty() && token_length(text.as_bytes()) == text.len()
+}
+
+/// How many token characters stand at the start.
+pub(super) fn token_length(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !IS_TOKEN[usize::from(*byte)]).unwrap_or(bytes.len())
 }
 
 const IS_TOKEN: [bool; 256] = {
@@ -92,6 +104,18 @@ const IS_TOKEN: [bool; 256] = {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kind_is_known_by_its_name_in_any_case() {
+        let names = "Via From To CSeq Call-ID Contact Route Record-Route Max-Forwards Content-Type Content-Length";
+        for name in names.split(' ') {
+            let kind = Kind::of(name.as_bytes());
+            assert_ne!(kind, Kind::Other, "{name}");
+            assert_eq!(Kind::of(name.to_uppercase().as_bytes()), kind);
+            assert_eq!(Kind::of(name.replace(['o', 'i', 'a', 'S'], "x").as_bytes()), Kind::Other, "{name}");
+        }
+        assert_eq!((Kind::of(b"v"), Kind::of(b"M"), Kind::of(b"z")), (Kind::Via, Kind::Contact, Kind::Other));
+    }
 
     #[test]
     fn a_compact_name_is_its_long_name_in_any_case() {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::list::{split, trim, unquoted};
+use super::list::{cut, split, trim, unquoted};
 
 /// A view of parameters. Values may hold `:`, `%`, `/` and, in quotes, anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,7 +16,7 @@ impl<'a> Params<'a> {
 
     /// Each parameter in order: its name, and its value as written, if it has one. Empty ones are left out.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        split(self.0, b';').filter(|part| !part.is_empty()).map(|part| match part.split_once('=') {
+        split(self.0, b';').filter(|part| !part.is_empty()).map(|part| match cut(part, b'=') {
             Some((name, value)) => (trim(name), Some(trim(value))),
             None => (part, None),
         })
@@ -39,6 +39,9 @@ impl<'a> Params<'a> {
 
     /// Whether each parameter has a name and no two semicolons touch.
     pub(super) fn is_well_formed(self) -> bool {
+        if self.0.is_empty() {
+            return true;
+        }
         let text = self.0.trim_start().strip_prefix(';').unwrap_or(self.0);
         trim(text).is_empty() == trim(self.0).is_empty()
             && (trim(text).is_empty() || split(text, b';').all(|part| !part.is_empty() && !trim(part).starts_with('=')))

@@ -4,10 +4,10 @@
 //! are not UTF-8 are rewritten once into a second text, so that every accessor can give out `&str`.
 
 use bytes::Bytes;
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memrchr};
 
 use super::list::trim;
-use super::names::{Kind, is_same, is_token};
+use super::names::{Kind, is_same, token_length};
 use super::parse::{DropReason, Fault, Refusal};
 use super::text::{Span, Text};
 use super::{CSeq, HEAD_LIMIT_BYTES, HEADER_LIMIT, Message, Method};
@@ -17,6 +17,8 @@ pub(super) struct Head {
     pub(super) start: Start,
     pub(super) lines: Vec<Line>,
     pub(super) cseq: CSeq,
+    /// Whether CSeq is as the RFC writes it.
+    pub(super) has_good_cseq: bool,
     /// Bytes of the head, the empty line included.
     pub(super) size: usize,
     /// Rewritten values.
@@ -58,17 +60,25 @@ impl Message {
         let lines = scan.header_lines();
         let size = scan.at;
         let Scan { readable, fault, .. } = scan;
-        let head = Head { start, lines, cseq: CSeq::default(), size, readable: readable.into() };
+        let head = Head { start, lines, cseq: CSeq::default(), has_good_cseq: false, size, readable: readable.into() };
         let mut message = Self { bytes, head: head.into() };
-        let cseq = message.header_of(Kind::CSeq).map(CSeq::read).unwrap_or_default();
+        let text = message.header_of(Kind::CSeq).unwrap_or_default();
+        let strict = CSeq::read_strict(text);
+        let has_good_cseq = strict.is_some();
+        let cseq = strict.unwrap_or_else(|| CSeq::read(text));
         if let Some(head) = std::sync::Arc::get_mut(&mut message.head) {
-            head.cseq = cseq;
+            (head.cseq, head.has_good_cseq) = (cseq, has_good_cseq);
         }
         (message, fault)
     }
 
+    /// Reads back the bytes of a message that was accepted or built before.
+    pub(crate) fn reread(bytes: Bytes) -> Self {
+        Self::scan(bytes).0
+    }
+
     pub(super) fn lines_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Line> {
-        let kind = Kind::of(name);
+        let kind = Kind::of(name.as_bytes());
         self.lines_of(kind).filter(move |line| kind != Kind::Other || is_same(self.name_of(line), name))
     }
 
@@ -94,8 +104,7 @@ impl Message {
         if piece.is_rewritten {
             return self.head.readable.part(self.head.readable.span(piece.span));
         }
-        let bytes = self.bytes.slice(piece.span.start()..piece.span.end());
-        Text::from_utf8(bytes).unwrap_or_default()
+        Text::of_valid(self.bytes.slice(piece.span.start()..piece.span.end()))
     }
 
     pub(super) fn wire_text(&self, span: Span) -> &str {
@@ -143,22 +152,24 @@ impl Scan<'_> {
     /// Reads `METHOD URI SIP/2.0`; whatever stands between the first and the last space is the URI.
     fn request_line(&mut self, line: Span) -> Start {
         let bytes = &self.bytes[line.start()..line.end()];
-        let text = String::from_utf8_lossy(bytes);
-        let (method, rest) = text.split_once(' ').unwrap_or((&text, ""));
-        let (uri, version) = rest.trim_end().rsplit_once(' ').unwrap_or((rest, ""));
-        let is_sip = version.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("SIP/"));
-        if !is_sip || !is_token(method) {
+        let first = memchr(b' ', bytes).unwrap_or(bytes.len());
+        let trimmed = bytes.trim_ascii_end();
+        let last = memrchr(b' ', trimmed).filter(|last| *last > first).unwrap_or(trimmed.len());
+        let (method, version) = (&bytes[..first], trimmed.get(last + 1..).unwrap_or_default());
+        let uri = bytes.get(first + 1..last).unwrap_or_default();
+        if first == 0
+            || token_length(method) < first
+            || !version.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"SIP/"))
+        {
             self.note(Fault::Drop(DropReason::NotSip));
-        } else if !version.eq_ignore_ascii_case("SIP/2.0") {
+        } else if !version.eq_ignore_ascii_case(b"SIP/2.0") {
             self.note(Fault::Refuse(Refusal::VERSION));
-        } else if rest.ends_with(' ') || uri.contains([' ', '\t']) || uri.is_empty() {
+        } else if trimmed.len() < bytes.len() || uri.is_empty() || memchr2(b' ', b'\t', uri).is_some() {
             self.note(Fault::Refuse(Refusal::bad("Bad Request Line")));
         }
-        let method = Method::of(method);
-        let start = line.start() + bytes.iter().position(|byte| *byte == b' ').map_or(bytes.len(), |at| at + 1);
-        let end =
-            bytes.trim_ascii_end().iter().rposition(|byte| *byte == b' ').map_or(line.end(), |at| line.start() + at);
-        let uri = self.piece(start, end.max(start));
+        let method = Method::of(std::str::from_utf8(method).unwrap_or_default());
+        let start = (line.start() + first + 1).min(line.end());
+        let uri = self.piece(start, (line.start() + last).max(start).min(line.end()));
         Start::Request { method, uri }
     }
 
@@ -188,18 +199,17 @@ impl Scan<'_> {
 
     fn header_line(&mut self, start: usize, end: usize) -> Option<Line> {
         let bytes = &self.bytes[start..end - 2];
-        let Some(colon) = memchr(b':', bytes) else {
-            self.note(Fault::Refuse(Refusal::bad("Header Without Colon")));
+        let length = token_length(bytes);
+        let space = bytes[length..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        if length == 0 || bytes.get(length + space) != Some(&b':') {
+            let has_colon = memchr(b':', bytes).is_some();
+            let reason = if has_colon { "Bad Header Name" } else { "Header Without Colon" };
+            self.note(Fault::Refuse(Refusal::bad(reason)));
             return None;
-        };
-        let name = bytes[..colon].trim_ascii_end();
-        let Some(kind) = std::str::from_utf8(name).ok().filter(|name| is_token(name)).map(Kind::of) else {
-            self.note(Fault::Refuse(Refusal::bad("Bad Header Name")));
-            return None;
-        };
-        let name = Span::new(start, start + name.len());
-        let value = self.piece(start + colon + 1, end - 2);
-        Some(Line { wire: Span::new(start, end), name, kind, value })
+        }
+        let kind = Kind::of(&bytes[..length]);
+        let value = self.piece(start + length + space + 1, end - 2);
+        Some(Line { wire: Span::new(start, end), name: Span::new(start, start + length), kind, value })
     }
 
     /// A value without the white space around it; folds and Latin-1 are rewritten.
@@ -209,7 +219,9 @@ impl Scan<'_> {
         let bytes = trim_start(bytes);
         let length = trim_end(bytes).len();
         let bytes = &bytes[..length];
-        if memchr2(b'\r', b'\n', bytes).is_none() && std::str::from_utf8(bytes).is_ok() {
+        // A fold without a way out looks at many bytes at once.
+        let is_plain = bytes.iter().fold(true, |plain, byte| plain & is_plain(*byte));
+        if is_plain || (memchr2(b'\r', b'\n', bytes).is_none() && std::str::from_utf8(bytes).is_ok()) {
             let start = start + leading;
             return Piece { span: Span::new(start, start + length), is_rewritten: false };
         }
@@ -276,6 +288,11 @@ fn trim_start(bytes: &[u8]) -> &[u8] {
 fn trim_end(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| !is_space(*byte)).map_or(0, |at| at + 1);
     &bytes[..end]
+}
+
+/// ASCII that ends no line.
+fn is_plain(byte: u8) -> bool {
+    (byte < 0x80) & (byte != b'\r') & (byte != b'\n')
 }
 
 fn is_space(byte: u8) -> bool {

@@ -18,6 +18,11 @@ impl Text {
         std::str::from_utf8(&bytes).is_ok().then_some(Self(bytes))
     }
 
+    /// Takes bytes that were found to be UTF-8 before.
+    pub(super) fn of_valid(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
     /// The text as a string slice.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

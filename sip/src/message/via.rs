@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::list::trim;
+use memchr::memchr;
+
+use super::list::{cut, trim};
 use super::names::is_token;
 use super::params::Params;
 use super::text::{Span, Text};
@@ -135,11 +137,11 @@ struct Parts<'a> {
 }
 
 fn find_parts(whole: &str) -> Option<Parts<'_>> {
-    let (name, rest) = whole.split_once('/')?;
-    let (version, rest) = rest.split_once('/')?;
+    let (name, rest) = cut(whole, b'/')?;
+    let (version, rest) = cut(rest, b'/')?;
     let rest = rest.trim_start_matches(is_space);
     let (transport, rest) = rest.split_at(rest.find(is_space)?);
-    let (sent_by, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+    let (sent_by, params) = rest.split_at(memchr(b';', rest.as_bytes()).unwrap_or(rest.len()));
     if !(trim(name).eq_ignore_ascii_case("SIP") && is_token(trim(version)) && is_token(transport)) {
         return None;
     }

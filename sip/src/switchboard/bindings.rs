@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use callfield_domain::{DeviceId, TenantId, Timestamp, UserId};
 
-use super::{ConnectionId, DeviceIdentity};
+use super::{DeviceIdentity, Flow};
 
 /// A registered contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Binding {
     pub(super) identity: DeviceIdentity,
-    pub(super) connection: ConnectionId,
+    /// Where it is reached, wherever its Contact points.
+    pub(super) flow: Flow,
+    /// The user name of a desk phone; `None` for a phone on a connection of its own.
+    pub(super) desk: Option<String>,
     /// The Contact URI as the device gave it.
     pub(super) contact: String,
     /// Call-ID and CSeq of the REGISTER: one that was overtaken by a later one changes nothing (RFC 3261 §10.3).
@@ -23,9 +26,9 @@ pub(super) struct Binding {
 pub(super) enum Bound {
     /// The device was not registered.
     Fresh,
-    /// The device has another connection than before.
-    Moved { from: ConnectionId },
-    /// The device was registered over this connection already.
+    /// The device is reached another way than before.
+    Moved { from: Flow },
+    /// The device was registered this way already.
     Refreshed,
 }
 
@@ -35,21 +38,23 @@ pub(super) struct Bindings {
     by_device: BTreeMap<DeviceId, Binding>,
     by_user: BTreeMap<(TenantId, UserId), BTreeSet<DeviceId>>,
     by_expiry: BTreeSet<(Timestamp, DeviceId)>,
+    by_flow: BTreeMap<Flow, BTreeSet<DeviceId>>,
 }
 
 impl Bindings {
     /// Adds or replaces the binding of a device.
     pub(super) fn bind(&mut self, binding: Binding) -> Bound {
         let DeviceIdentity { tenant, user, device } = binding.identity;
-        let connection = binding.connection;
+        let flow = binding.flow;
         let old = self.unbind(device);
         self.by_user.entry((tenant, user)).or_default().insert(device);
         self.by_expiry.insert((binding.expires_at, device));
+        self.by_flow.entry(flow).or_default().insert(device);
         self.by_device.insert(device, binding);
         match old {
             None => Bound::Fresh,
-            Some(old) if old.connection == connection => Bound::Refreshed,
-            Some(old) => Bound::Moved { from: old.connection },
+            Some(old) if old.flow == flow => Bound::Refreshed,
+            Some(old) => Bound::Moved { from: old.flow },
         }
     }
 
@@ -57,19 +62,19 @@ impl Bindings {
     pub(super) fn unbind(&mut self, device: DeviceId) -> Option<Binding> {
         let binding = self.by_device.remove(&device)?;
         self.by_expiry.remove(&(binding.expires_at, device));
-        let owner = (binding.identity.tenant, binding.identity.user);
-        if let Some(devices) = self.by_user.get_mut(&owner) {
-            devices.remove(&device);
-            if devices.is_empty() {
-                self.by_user.remove(&owner);
-            }
-        }
+        remove_from(&mut self.by_flow, binding.flow, device);
+        remove_from(&mut self.by_user, (binding.identity.tenant, binding.identity.user), device);
         Some(binding)
     }
 
     /// The binding of a device.
     pub(super) fn binding(&self, device: DeviceId) -> Option<&Binding> {
         self.by_device.get(&device)
+    }
+
+    /// The devices that are reached this way; a desk phone may have several accounts.
+    pub(super) fn at(&self, flow: Flow) -> Vec<DeviceId> {
+        self.by_flow.get(&flow).into_iter().flatten().copied().collect()
     }
 
     /// Whether a REGISTER of this version was overtaken by a later one.
@@ -104,10 +109,20 @@ impl Bindings {
     }
 }
 
+fn remove_from<Key: Ord + Copy>(index: &mut BTreeMap<Key, BTreeSet<DeviceId>>, key: Key, device: DeviceId) {
+    if let Some(devices) = index.get_mut(&key) {
+        devices.remove(&device);
+        if devices.is_empty() {
+            index.remove(&key);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use callfield_domain::{Random, Seed};
 
+    use super::super::ConnectionId;
     use super::*;
 
     fn identity(number: u64) -> DeviceIdentity {
@@ -122,7 +137,8 @@ mod tests {
     fn binding(identity: DeviceIdentity, connection: u64, expires_at: i64) -> Binding {
         Binding {
             identity,
-            connection: ConnectionId(connection),
+            flow: Flow::Stream(ConnectionId(connection)),
+            desk: None,
             contact: "sip:x@y.invalid".to_owned(),
             version: ("c".to_owned(), 1),
             expires_at: Timestamp::from_millis(expires_at),
@@ -134,7 +150,9 @@ mod tests {
         let (mut bindings, phone) = (Bindings::default(), identity(1));
         assert_eq!(bindings.bind(binding(phone, 1, 10)), Bound::Fresh);
         assert_eq!(bindings.bind(binding(phone, 1, 20)), Bound::Refreshed);
-        assert_eq!(bindings.bind(binding(phone, 2, 30)), Bound::Moved { from: ConnectionId(1) });
+        assert_eq!(bindings.bind(binding(phone, 2, 30)), Bound::Moved { from: Flow::Stream(ConnectionId(1)) });
+        assert!(bindings.at(Flow::Stream(ConnectionId(1))).is_empty());
+        assert_eq!(bindings.at(Flow::Stream(ConnectionId(2))), [phone.device]);
         assert_eq!(bindings.of_user(phone.tenant, phone.user), [phone.device]);
         assert_eq!(bindings.next_expiry(), Some(Timestamp::from_millis(30)));
     }

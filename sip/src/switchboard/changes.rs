@@ -61,6 +61,14 @@ pub(super) struct Changes {
     waiting: BTreeSet<Key>,
 }
 
+impl Changes {
+    /// Whether no call that lives was ever changed.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.legs.is_empty() && self.waiting.is_empty()
+    }
+}
+
 impl Switchboard {
     /// Takes in a re-INVITE or an UPDATE of a leg whose dialog it belongs to.
     pub(super) fn take_leg_change(&mut self, now: Timestamp, key: Key, arrival: Arrival, request: &Message) {

@@ -106,14 +106,17 @@ impl Switchboard {
         };
         // The answer to a CANCEL says nothing that the one to the INVITE does not say.
         if response.method() == &Method::Invite {
-            self.take_answer(now, device, call, response);
+            if self.inner.leg(device, call).is_some_and(|leg| leg.is_answer_to_invite(response)) {
+                self.take_answer(now, device, call, response);
+            }
         } else if response.method() == &Method::Bye && response.status().is_some_and(|status| status >= 200) {
             self.drop_inner(device, call);
         }
     }
 
-    fn take_answer(&mut self, now: Timestamp, device: DeviceId, call: CallId, response: &Message) {
-        let Some(leg) = self.inner.leg(device, call).filter(|leg| leg.is_answer_to_invite(response)) else { return };
+    /// Takes in a response to the INVITE of a leg.
+    pub(super) fn take_answer(&mut self, now: Timestamp, device: DeviceId, call: CallId, response: &Message) {
+        let Some(leg) = self.inner.leg(device, call) else { return };
         let answer = leg.take_answer(response);
         match answer {
             Some(Answer::Progressed { rings }) => {
@@ -122,11 +125,11 @@ impl Switchboard {
             Some(Answer::Answered(sdp)) => self.take_2xx(now, device, call, sdp),
             Some(Answer::Repeated) => {
                 let ack = leg.ack(&self.edge, None, &mut self.random);
-                self.transmit_to(device, ack);
+                self.carry(now, device, call, ack);
             }
             Some(Answer::Refused(status)) => {
                 let ack = leg.ack_refusal(response);
-                self.transmit_to(device, ack);
+                self.carry(now, device, call, ack);
                 self.drop_inner(device, call);
                 self.tell(now, call, Event::Refused { device, status });
             }
@@ -169,7 +172,7 @@ impl Switchboard {
     /// Sends something to a device, if it is registered; else it goes out when it is.
     pub(super) fn transmit_to(&mut self, device: DeviceId, bytes: Option<Bytes>) {
         let (Some(bytes), Some(binding)) = (bytes, self.bindings.binding(device)) else { return };
-        let flow = Flow::Stream(binding.connection);
+        let flow = binding.flow;
         self.outputs.push_back(Output::Transmit { flow, bytes });
     }
 }

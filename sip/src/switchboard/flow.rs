@@ -22,11 +22,20 @@ pub enum Flow {
 pub enum Peer {
     /// A phone over WSS (RFC 7118); its bearer token was checked.
     Device(DeviceIdentity),
-    /// A trunk or PBX over TCP or TLS, known by its address only.
+    /// A trunk or PBX over TCP or TLS, known by its address only, or a desk phone, which has to log in.
     Trunk(SocketAddr),
 }
 
-/// A device whose token was checked.
+/// What a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A phone of ours, on a connection of its own.
+    Phone,
+    /// A desk phone or foreign softphone, which logs in.
+    Desk,
+}
+
+/// A device whose token or password was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceIdentity {
     /// Its company.

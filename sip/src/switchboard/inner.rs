@@ -1,8 +1,8 @@
-//! Inner legs: one SIP dialog with each device a call rings, over whatever connection the device has.
+//! Inner legs: one SIP dialog with each device a call rings, by what carries messages to it.
 //!
-//! A device's connection is reliable until it is replaced, so nothing is retransmitted on a timer: what a device has not
+//! A phone's connection is reliable until it is replaced, so nothing is retransmitted on a timer: what a phone has not
 //! answered goes out again, byte for byte, on its next connection. A phone that knows the INVITE takes it for a
-//! retransmission, one that was killed meanwhile rings.
+//! retransmission, one that was killed meanwhile rings. A desk phone has transactions, as RFC 3261 has them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,18 +13,20 @@ use callfield_domain::{CallId, DeviceId, Random, Timestamp};
 use crate::dialog::Dialog;
 use crate::extension::{ELSEWHERE, Ending, OVER};
 use crate::message::{Message, Method, RequestBuilder, Via};
+use crate::transaction::{ClientId, Flow as Hop, ServerId};
 
 /// 64·T1: how long a device may take to answer a CANCEL or a BYE.
 const PATIENCE: Duration = Duration::from_secs(32);
 
 /// One device's leg of a call.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct InnerLeg {
+    pub(super) carrier: Carrier,
     invite: Option<Message>,
     cancel: Option<Cancel>,
     dialog: Option<Dialog>,
-    ack: Option<Bytes>,
-    bye: Option<Bytes>,
+    ack: Option<Message>,
+    bye: Option<Message>,
     /// The SDP of the device's 2xx.
     pub(super) sdp: Bytes,
     /// The device's BYE, to be answered when the row is durable.
@@ -32,10 +34,26 @@ pub(super) struct InnerLeg {
     gone_at: Option<Timestamp>,
 }
 
+/// What carries the messages of a leg to its device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// A phone's connection; the leg keeps what has to be repeated on the next one.
+    Connection,
+    /// Transactions with a desk phone, which add the Via, repeat, and give up.
+    Transactions {
+        /// Where the INVITE went.
+        flow: Hop,
+        /// That of the INVITE.
+        invite: Option<ClientId>,
+        /// That of the device's BYE, to be answered when the row is durable.
+        bye: Option<ServerId>,
+    },
+}
+
 #[derive(Debug, Clone)]
 struct Cancel {
     elsewhere: bool,
-    sent: Bytes,
+    sent: Message,
 }
 
 /// What a response to an INVITE was.
@@ -52,6 +70,20 @@ pub(super) enum Answer {
 }
 
 impl InnerLeg {
+    const fn new(carrier: Carrier) -> Self {
+        Self {
+            carrier,
+            invite: None,
+            cancel: None,
+            dialog: None,
+            ack: None,
+            bye: None,
+            sdp: Bytes::new(),
+            bye_received: None,
+            gone_at: None,
+        }
+    }
+
     /// Notes the INVITE that goes out.
     pub(super) fn invite(&mut self, invite: Message) {
         self.invite = Some(invite);
@@ -104,16 +136,18 @@ impl InnerLeg {
     }
 
     /// The ACK of the 2xx; it says so if the answer came too late, lest the device starts to talk.
-    pub(super) fn ack(&mut self, edge: &Edge, too_late: Option<Ending>, random: &mut Random) -> Option<Bytes> {
+    pub(super) fn ack(&mut self, edge: &Edge, too_late: Option<Ending>, random: &mut Random) -> Option<Message> {
         if self.ack.is_none() {
-            let start = self.dialog.as_ref()?.ack(self.invite.as_ref()?).header("Via", edge.via(random));
-            self.ack = Some(with_reason(start, too_late).build().as_bytes().clone());
+            let start = self.dialog.as_ref()?.ack(self.invite.as_ref()?);
+            let start = self.carrier.with_via(start, edge, random);
+            self.ack = Some(with_reason(start, too_late).build());
         }
         self.ack.clone()
     }
 
-    /// The ACK of a refusal: it belongs to the transaction of the INVITE (RFC 3261 §17.1.1.3).
-    pub(super) fn ack_refusal(&self, response: &Message) -> Option<Bytes> {
+    /// The ACK of a refusal: it belongs to the transaction of the INVITE (RFC 3261 §17.1.1.3), which sends it itself if
+    /// there is one.
+    pub(super) fn ack_refusal(&self, response: &Message) -> Option<Message> {
         let invite = self.invite.as_ref()?;
         let ack = RequestBuilder::new(Method::Ack, &invite.request_uri()?)
             .via(&invite.top_via()?)
@@ -121,25 +155,22 @@ impl InnerLeg {
             .to(&response.to())
             .call_id(invite.call_id())
             .cseq(invite.cseq().number);
-        Some(ack.build().as_bytes().clone())
+        Some(ack.build())
     }
 
     /// Takes the INVITE back.
     ///
     /// At once, though RFC 3261 §9.1 waits for a 1xx lest CANCEL overtakes the INVITE: a connection keeps its order, and a
-    /// phone that was suspended all the while would begin to ring for a call that nobody remembers.
-    pub(super) fn cancel(&mut self, now: Timestamp, elsewhere: bool) -> Option<Bytes> {
+    /// phone that was suspended all the while would begin to ring for a call that nobody remembers. Transactions wait.
+    pub(super) fn cancel(&mut self, now: Timestamp, elsewhere: bool) -> Option<Message> {
         if self.cancel.is_some() {
             return None;
         }
         let invite = self.invite.as_ref()?;
-        let start = RequestBuilder::new(Method::Cancel, &invite.request_uri()?)
-            .via(&invite.top_via()?)
-            .from(&invite.from())
-            .to(&invite.to())
-            .call_id(invite.call_id())
-            .cseq(invite.cseq().number);
-        let sent = with_reason(start, elsewhere.then_some(Ending::Elsewhere)).build().as_bytes().clone();
+        let start = RequestBuilder::new(Method::Cancel, &invite.request_uri()?);
+        let start = invite.top_via().into_iter().fold(start, |start, via| start.via(&via));
+        let start = start.from(&invite.from()).to(&invite.to()).call_id(invite.call_id()).cseq(invite.cseq().number);
+        let sent = with_reason(start, elsewhere.then_some(Ending::Elsewhere)).build();
         self.gone_at = Some(now + PATIENCE);
         self.cancel = Some(Cancel { elsewhere, sent: sent.clone() });
         Some(sent)
@@ -152,13 +183,14 @@ impl InnerLeg {
         edge: &Edge,
         ending: Option<Ending>,
         random: &mut Random,
-    ) -> Option<Bytes> {
+    ) -> Option<Message> {
         if self.bye.is_some() || self.bye_received.is_some() {
             return None;
         }
-        let start = self.dialog.as_mut()?.request(Method::Bye).header("Via", edge.via(random));
+        let start = self.dialog.as_mut()?.request(Method::Bye);
+        let start = self.carrier.with_via(start, edge, random);
         self.gone_at = Some(now + PATIENCE);
-        self.bye = Some(with_reason(start, ending).build().as_bytes().clone());
+        self.bye = Some(with_reason(start, ending).build());
         self.bye.clone()
     }
 
@@ -166,15 +198,33 @@ impl InnerLeg {
     /// never got it must not ring.
     pub(super) fn unanswered(&self) -> Vec<Bytes> {
         if let Some(bye) = &self.bye {
-            return self.ack.iter().chain([bye]).cloned().collect();
+            return self.ack.iter().chain([bye]).map(|message| message.as_bytes().clone()).collect();
         }
         if self.dialog.is_some() {
             return Vec::new();
         }
         if let Some(cancel) = &self.cancel {
-            return vec![cancel.sent.clone()];
+            return vec![cancel.sent.as_bytes().clone()];
         }
         self.invite.iter().map(|invite| invite.as_bytes().clone()).collect()
+    }
+}
+
+impl Carrier {
+    /// Where the INVITE to a desk phone went.
+    pub(super) const fn flow(self) -> Option<Hop> {
+        match self {
+            Self::Connection => None,
+            Self::Transactions { flow, .. } => Some(flow),
+        }
+    }
+
+    /// A request with its Via, unless that is left to transactions.
+    pub(super) fn with_via(self, start: RequestBuilder, edge: &Edge, random: &mut Random) -> RequestBuilder {
+        match self {
+            Self::Connection => start.header("Via", edge.via(random)),
+            Self::Transactions { .. } => start,
+        }
     }
 }
 
@@ -204,12 +254,14 @@ impl Edge {
 pub(super) struct InnerLegs {
     legs: BTreeMap<DeviceId, BTreeMap<CallId, InnerLeg>>,
     by_call_id: BTreeMap<String, (DeviceId, CallId)>,
+    /// The requests to desk phones.
+    pub(super) by_client: BTreeMap<ClientId, (DeviceId, CallId)>,
 }
 
 impl InnerLegs {
     /// A leg whose offer is being made.
-    pub(super) fn begin(&mut self, device: DeviceId, call: CallId) {
-        self.legs.entry(device).or_default().insert(call, InnerLeg::default());
+    pub(super) fn begin(&mut self, device: DeviceId, call: CallId, carrier: Carrier) {
+        self.legs.entry(device).or_default().insert(call, InnerLeg::new(carrier));
     }
 
     pub(super) fn leg(&mut self, device: DeviceId, call: CallId) -> Option<&mut InnerLeg> {
@@ -225,6 +277,13 @@ impl InnerLegs {
     pub(super) fn owner(&self, call_id: &str, device: DeviceId) -> Option<CallId> {
         let (owner, call) = self.by_call_id.get(call_id)?;
         (*owner == device).then_some(*call)
+    }
+
+    /// The desk phone and the call of a message that came over no phone's connection.
+    pub(super) fn desk_owner(&self, call_id: &str) -> Option<(DeviceId, CallId)> {
+        let (device, call) = *self.by_call_id.get(call_id)?;
+        let leg = self.legs.get(&device)?.get(&call)?;
+        matches!(leg.carrier, Carrier::Transactions { .. }).then_some((device, call))
     }
 
     /// The calls that a device has legs of.

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Outcome, TenantId, Timestamp, TrunkId, UserId};
 
-use super::{Account, ConnectionId, Flow, Peer, RegisteringTrunk, Side, Transport};
+use super::{ConnectionId, DeviceIdentity, Flow, Peer, RegisteringTrunk, Side, Transport, TrunkAccount};
+use crate::digest::Ha1;
+use crate::transaction::ServerId;
 
 /// Something that happened, or the shell's answer to an [`Output`](super::Output) that asked for one.
 ///
@@ -107,8 +109,31 @@ pub enum Input {
         /// The trunks.
         registering: Vec<RegisteringTrunk>,
     },
+    /// Answers [`Output::CredentialsWanted`](super::Output::CredentialsWanted).
+    Credentials {
+        /// The login, as in the question.
+        login: ServerId,
+        /// The account; `None` if there is none of that name.
+        account: Option<Account>,
+    },
+    /// A device lost its account: it is not reached any more.
+    DeviceRevoked {
+        /// The device.
+        device: DeviceId,
+    },
     /// What became of a wake push.
     WakeReported(WakeReport),
+}
+
+/// What is stored of a desk phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Which device it is, and whose.
+    pub identity: DeviceIdentity,
+    /// The user name, as it was asked for.
+    pub user: String,
+    /// A hash of the password for each algorithm, with the domain as the realm.
+    pub hashes: Vec<Ha1>,
 }
 
 /// What the shell decided about a call.
@@ -194,7 +219,7 @@ pub struct Hop {
     /// How many calls may go out through it at once; `None`: any number.
     pub max_calls: Option<u32>,
     /// What its 401 or 407 is answered with, once; `None`: with nothing.
-    pub account: Option<Account>,
+    pub account: Option<TrunkAccount>,
 }
 
 /// What a decline on one device means for the others.

@@ -6,6 +6,7 @@
 
 mod call;
 mod caps;
+mod desk;
 mod far;
 mod from_device;
 mod from_far;
@@ -20,7 +21,7 @@ use callfield_domain::{CallId, DeviceId, Timestamp, TrunkId};
 use super::{Alarm, DeviceIdentity, Hop, Side, Switchboard, Why, WokenCallState};
 use crate::dialog::Dialog;
 use crate::message::Message;
-use crate::transaction::{ClientId, Flow};
+use crate::transaction::{ClientId, Flow, ServerId};
 use call::{Call, Event};
 use caps::Meter;
 use far::Far;
@@ -66,6 +67,8 @@ impl Outbound {
 enum Asked {
     Invite,
     Bye,
+    /// To the desk phone that called.
+    OriginBye,
     /// Of a branch of a fork that is not wanted: nobody waits for its end.
     StrayBye,
 }
@@ -84,6 +87,10 @@ pub(super) struct Outbounds {
     /// How many calls each trunk has now.
     on_trunk: BTreeMap<TrunkId, u32>,
     meter: Meter,
+    /// By the INVITE of a desk phone.
+    by_server: BTreeMap<ServerId, CallId>,
+    /// The desk phones that call, by what names their dialogs.
+    desks: BTreeMap<(String, String), DeviceId>,
 }
 
 impl Outbounds {
@@ -203,6 +210,7 @@ impl Switchboard {
     }
 
     pub(super) fn wake_outbound(&mut self, now: Timestamp, call: CallId) {
+        self.repeat_to_desk(now, call);
         if let Some(outbound) = self.outbound.calls.get_mut(&call) {
             outbound.call.handle_timeout(now);
         }
@@ -217,12 +225,18 @@ impl Switchboard {
             let device = outbound.call.device().device;
             let expected = outbound.origin.gone_at().into_iter().chain(outbound.fars().filter_map(Far::lingers_until));
             let closing = expected.filter(|at| *at > now).map(|at| (at, Why::Closing(call, device)));
-            let deadline = outbound.call.poll_timeout().into_iter().chain(closing).min();
+            let repetition = outbound.origin.desk.as_ref().and_then(|desk| desk.repetition.as_ref());
+            let repeated = repetition.map(|repetition| (repetition.deadline(), Why::AnswerRetransmit(call)));
+            let deadline = outbound.call.poll_timeout().into_iter().chain(closing).chain(repeated).min();
             return self.agenda.set(Alarm::Outbound(call), deadline);
         }
         self.agenda.set(Alarm::Outbound(call), None);
         let Some(gone) = self.outbound.calls.remove(&call) else { return };
         self.outbound.by_origin.remove(&(gone.call.device().device, gone.origin.call_id().to_owned()));
+        if let Some(desk) = &gone.origin.desk {
+            self.outbound.by_server.remove(&desk.server);
+            self.outbound.desks.remove(&gone.origin.name());
+        }
         for far in gone.fars() {
             self.outbound.by_far.remove(far.call_id());
         }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use callfield_domain::{CallId, Timestamp};
 
 use super::Why;
+use super::registrar::SHORTEST_S;
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, ResponseBuilder};
 use crate::transaction::{Flow, GIVE_UP, ServerId, T1, T2};
@@ -224,6 +225,7 @@ pub(super) fn with_hints(start: ResponseBuilder, request: &Message, status: u16)
     match status {
         200 | 405 => start.header("Allow", ALLOW),
         415 => start.header("Accept", "application/sdp"),
+        423 => start.header("Min-Expires", SHORTEST_S),
         420 => start.header("Unsupported", request.unsupported(SUPPORTED).collect::<Vec<_>>().join(", ")),
         503 => start.header("Retry-After", 10),
         _ => start,
@@ -254,6 +256,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         420 => "Bad Extension",
         422 => "Session Interval Too Small",
+        423 => "Interval Too Brief",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, DeviceId, TenantId, TimelineEvent, Timestamp, TrunkId};
 
-use super::{ConnectionId, DeviceIdentity, Flow, RegistrationState, Side};
+use super::{ConnectionId, DeviceIdentity, DeviceKind, Flow, RegistrationState, Side};
+use crate::transaction::ServerId;
 
 /// An effect, or a question to the shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub enum Output {
         call: CallId,
         /// The device that will get the offer.
         device: DeviceId,
+        /// What it is: media of a phone is encrypted, that of a desk phone is not.
+        kind: DeviceKind,
         /// The caller's offer; `None` if the caller wants to be offered to (late offer).
         caller_sdp: Option<Bytes>,
     },
@@ -63,6 +66,8 @@ pub enum Output {
         call: CallId,
         /// The device that calls.
         device: DeviceId,
+        /// What it is: a phone must offer encrypted media.
+        kind: DeviceKind,
         /// Its SDP offer.
         device_sdp: Bytes,
     },
@@ -73,6 +78,14 @@ pub enum Output {
         call: CallId,
         /// The trunk's SDP answer.
         trunk_sdp: Bytes,
+    },
+    /// Somebody logs in: which account has this name? Answered by [`Input::Credentials`](super::Input::Credentials), also
+    /// if there is none, and after the same time.
+    CredentialsWanted {
+        /// The login.
+        login: ServerId,
+        /// The user name that was given.
+        user: String,
     },
     /// A leg of a call that talks changes: make its SDP. Answered by [`Input::ChangeMade`](super::Input::ChangeMade).
     ///

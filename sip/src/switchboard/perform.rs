@@ -5,6 +5,7 @@ use callfield_domain::{CallId, DeviceId, Milestone, TimelineEvent, Timestamp};
 
 use super::call::{Action, Event, Farewell};
 use super::caller::address_of;
+use super::inner::Carrier;
 use super::memory::Remembered;
 use super::outer::{ALLOW, OuterLeg, reason};
 use super::{Alarm, Decision, Output, Party, Switchboard, Why};
@@ -71,11 +72,9 @@ impl Switchboard {
             self.drop_inner(device, call);
             return self.tell(now, call, Event::OfferFailed(device));
         };
-        let bytes = invite.as_bytes().clone();
-        let name = invite.call_id().to_owned();
-        leg.invite(invite);
-        self.inner.name(&name, device, call);
-        self.transmit_to(device, Some(bytes));
+        leg.invite(invite.clone());
+        self.inner.name(invite.call_id(), device, call);
+        self.carry(now, device, call, Some(invite));
         let milestone = Milestone::InviteForwarded;
         let event = TimelineEvent { at: now, milestone, device: Some(device), detail: None };
         self.outputs.push_back(Output::Timeline { call, event });
@@ -113,9 +112,10 @@ impl Switchboard {
             Action::Timeline(event) => self.outputs.push_back(Output::Timeline { call, event }),
             Action::EndMedia => self.end_media(now, call),
             Action::Invite(device) => {
-                self.inner.begin(device, call);
+                let (carrier, kind) = self.carrier_to(device);
+                self.inner.begin(device, call, carrier);
                 let caller_sdp = self.outer.get(&call).and_then(OuterLeg::sdp);
-                self.outputs.push_back(Output::BranchOfferWanted { call, device, caller_sdp });
+                self.outputs.push_back(Output::BranchOfferWanted { call, device, kind, caller_sdp });
             }
             Action::Cancel { device, elsewhere } => self.cancel_device(now, device, call, elsewhere),
             Action::HangUpDevice { device, elsewhere } => self.hang_up_device(now, device, call, elsewhere),
@@ -125,7 +125,7 @@ impl Switchboard {
                     self.transactions.handle(now, Layer::Respond { id, response });
                 }
             }
-            Action::Join(device) => self.ask_for_answer(device, call),
+            Action::Join(device) => self.ask_for_answer(now, device, call),
             Action::HangUpCaller => {
                 let bye = self.outer.get_mut(&call).and_then(OuterLeg::bye);
                 if let Some(bye) = bye {
@@ -142,11 +142,11 @@ impl Switchboard {
         self.outputs.push_back(Output::MediaEnded { call });
     }
 
-    fn ask_for_answer(&mut self, device: DeviceId, call: CallId) {
+    fn ask_for_answer(&mut self, now: Timestamp, device: DeviceId, call: CallId) {
         let Some(leg) = self.inner.leg(device, call) else { return };
         let ack = leg.ack(&self.edge, None, &mut self.random);
         let device_sdp = std::mem::take(&mut leg.sdp);
-        self.transmit_to(device, ack);
+        self.carry(now, device, call, ack);
         self.outputs.push_back(Output::AnswerWanted { call, device, device_sdp });
     }
 
@@ -157,7 +157,7 @@ impl Switchboard {
         }
         let cancel = leg.cancel(now, elsewhere);
         self.watch_inner(device, call);
-        self.transmit_to(device, cancel);
+        self.carry(now, device, call, cancel);
     }
 
     /// Ends the dialog with a device that answered: ACK, if none went out, then BYE.
@@ -169,8 +169,8 @@ impl Switchboard {
         let ack = if was_joined { None } else { leg.ack(&self.edge, ending, &mut self.random) };
         let bye = leg.bye(now, &self.edge, ending, &mut self.random);
         self.watch_inner(device, call);
-        self.transmit_to(device, ack);
-        self.transmit_to(device, bye);
+        self.carry(now, device, call, ack);
+        self.carry(now, device, call, bye);
     }
 
     fn watch_inner(&mut self, device: DeviceId, call: CallId) {
@@ -199,7 +199,7 @@ impl Switchboard {
         }
         let Some(ended) = self.calls.remove(&call) else { return };
         if let Some(device) = ended.winner() {
-            self.confirm_hang_up(device, call);
+            self.confirm_hang_up(now, device, call);
         }
         for party in ended.parties() {
             if let Some(calls) = self.calls_of.get_mut(&party) {
@@ -217,10 +217,10 @@ impl Switchboard {
     }
 
     /// Answers the BYE of the device that hung up.
-    fn confirm_hang_up(&mut self, device: DeviceId, call: CallId) {
+    fn confirm_hang_up(&mut self, now: Timestamp, device: DeviceId, call: CallId) {
         let Some(bye) = self.inner.leg(device, call).and_then(|leg| leg.bye_received.take()) else { return };
         let response = bye.response(200, reason(200)).build();
-        self.transmit_to(device, Some(response.as_bytes().clone()));
+        self.carry(now, device, call, Some(response));
         self.drop_inner(device, call);
     }
 
@@ -229,21 +229,29 @@ impl Switchboard {
         let plan = live.plan()?;
         let binding = self.bindings.binding(device)?;
         let domain = &self.settings.domain;
-        let user = Uri::sip(Some(&binding.identity.user.to_string()), domain, None).ok()?;
+        let carrier = self.inner.leg(device, call)?.carrier;
+        let user = binding.desk.clone().unwrap_or_else(|| binding.identity.user.to_string());
+        let user = Uri::sip(Some(&user), domain, None).ok()?;
         let from = address_of(&plan.caller, plan.caller_name.as_deref(), domain)?;
         // Rounded up: the phone must not stop before the edge does.
         let left_s = live.ring_ends_at().since(now).as_millis().div_ceil(1_000).max(1);
-        let invite = RequestBuilder::new(Method::Invite, &Uri::parse(&binding.contact).ok()?)
-            .header("Via", self.edge.via(&mut self.random))
+        let start = RequestBuilder::new(Method::Invite, &Uri::parse(&binding.contact).ok()?);
+        let contact = match carrier {
+            Carrier::Connection => format!("sip:edge@{domain};transport=ws"),
+            Carrier::Transactions { flow, .. } => self.contact_at(flow),
+        };
+        let start = carrier.with_via(start, &self.edge, &mut self.random);
+        let invite = start
             .from(&from.with_tag(&self.random.token(16)))
             .to(&NameAddr::new(None, &user))
             .call_id(&self.random.token(32))
             .cseq(1)
-            .header("Contact", format!("<sip:edge@{domain};transport=ws>"))
+            .header("Contact", format!("<{contact}>"))
             .header("Allow", ALLOW)
             .header("Expires", left_s)
-            .header(CALL_HEADER, call)
             .body("application/sdp", sdp);
+        // What is ours stays between us and our own phones.
+        let invite = if carrier == Carrier::Connection { invite.header(CALL_HEADER, call) } else { invite };
         Some(invite.build())
     }
 }

@@ -6,15 +6,15 @@ use callfield_domain::{CallId, Timestamp};
 
 use super::bindings::{Binding, Bound};
 use super::call::Event;
-use super::{ConnectionId, DeviceIdentity, Output, Party, Switchboard};
+use super::{ConnectionId, DeviceIdentity, Flow, Output, Party, Switchboard};
 use crate::extension::{STATE_HEADER, calls_of, state_value};
 use crate::message::{Message, NameAddr};
 
 /// The shortest registration; a shorter wish is answered 423.
-const SHORTEST_S: u32 = 10;
+pub(super) const SHORTEST_S: u32 = 10;
 
 /// What a REGISTER asks for.
-enum Wish {
+pub(super) enum Wish {
     /// Tell what is registered.
     Ask,
     /// Register this contact.
@@ -44,7 +44,8 @@ impl Switchboard {
             Wish::Bind { contact, expires_s } => {
                 let expires_at = now + Duration::from_secs(u64::from(expires_s));
                 let (contact, version) = (contact.uri_text().to_owned(), version_of(request));
-                let bound = self.bindings.bind(Binding { identity, connection, contact, version, expires_at });
+                let flow = Flow::Stream(connection);
+                let bound = self.bindings.bind(Binding { identity, flow, desk: None, contact, version, expires_at });
                 self.confirm(now, connection, identity, request);
                 return self.follow_up(now, identity, bound, &calls_of(request));
             }
@@ -58,10 +59,6 @@ impl Switchboard {
             Wish::Overtaken => 500,
         };
         self.count("register_refused");
-        if refused == 423 {
-            let start = request.response(423, "Interval Too Brief").to_tag(&self.random.token(16));
-            return self.transmit(connection, &start.header("Min-Expires", SHORTEST_S).build());
-        }
         self.answer_device(connection, request, refused);
     }
 
@@ -95,13 +92,7 @@ impl Switchboard {
         if !is_own {
             return Wish::Stranger;
         }
-        let longest = u32::try_from(self.settings.binding_lifetime.as_secs()).unwrap_or(u32::MAX);
-        let wanted = contact.param("expires").and_then(|seconds| seconds.parse().ok()).or_else(|| request.expires());
-        match wanted.unwrap_or(longest) {
-            0 => Wish::Unbind,
-            brief if brief < SHORTEST_S => Wish::TooBrief,
-            wanted => Wish::Bind { contact: contact.detached(), expires_s: wanted.min(longest) },
-        }
+        Wish::of(request, contact, self.settings.binding_lifetime)
     }
 
     /// 200 with what is registered, and with how the calls stand that the device knows of.
@@ -120,14 +111,26 @@ impl Switchboard {
         self.transmit(connection, &response);
     }
 
+    /// The calls that ring the user of a device, or the device.
+    pub(super) fn calls_for(&self, identity: DeviceIdentity) -> Vec<CallId> {
+        let parties = [Party::User(identity.tenant, identity.user), Party::Device(identity.device)];
+        let mut calls: Vec<CallId> =
+            parties.iter().filter_map(|party| self.calls_of.get(party)).flatten().copied().collect();
+        calls.sort();
+        calls.dedup();
+        calls
+    }
+
     /// Sends what the device has missed, then releases the calls that wait for it. A refresh releases nothing.
     ///
     /// A phone names every call it knows: one that it talked on and does not name was lost with a killed app.
     fn follow_up(&mut self, now: Timestamp, identity: DeviceIdentity, bound: Bound, named: &[CallId]) {
         match bound {
             Bound::Refreshed => return,
-            Bound::Moved { from } => self.outputs.push_back(Output::CloseConnection { connection: from }),
-            Bound::Fresh => {}
+            Bound::Moved { from: Flow::Stream(connection) } => {
+                self.outputs.push_back(Output::CloseConnection { connection });
+            }
+            Bound::Moved { from: Flow::Udp(_) } | Bound::Fresh => {}
         }
         let device = identity.device;
         self.resume_outbound(now, device, named);
@@ -138,12 +141,7 @@ impl Switchboard {
             }
         }
         self.resume_changes(device);
-        let parties = [Party::User(identity.tenant, identity.user), Party::Device(device)];
-        let mut calls: Vec<CallId> =
-            parties.iter().filter_map(|party| self.calls_of.get(party)).flatten().copied().collect();
-        calls.sort();
-        calls.dedup();
-        for call in calls {
+        for call in self.calls_for(identity) {
             let is_own = self.calls.get(&call).is_some_and(|live| live.is_talking_on(device));
             let event = if is_own && !named.contains(&call) { Event::Forgotten } else { Event::Registered };
             self.tell(now, call, event(device));
@@ -151,6 +149,19 @@ impl Switchboard {
     }
 }
 
-fn version_of(register: &Message) -> (String, u32) {
+impl Wish {
+    /// What a REGISTER asks for one contact.
+    pub(super) fn of(request: &Message, contact: &NameAddr, longest: Duration) -> Self {
+        let longest = u32::try_from(longest.as_secs()).unwrap_or(u32::MAX);
+        let wanted = contact.param("expires").and_then(|seconds| seconds.parse().ok()).or_else(|| request.expires());
+        match wanted.unwrap_or(longest) {
+            0 => Self::Unbind,
+            brief if brief < SHORTEST_S => Self::TooBrief,
+            wanted => Self::Bind { contact: contact.detached(), expires_s: wanted.min(longest) },
+        }
+    }
+}
+
+pub(super) fn version_of(register: &Message) -> (String, u32) {
     (register.call_id().to_owned(), register.cseq().number)
 }

@@ -43,6 +43,9 @@ pub struct Settings {
     pub silence_limit: Duration,
     /// How long a device stays registered at most.
     pub binding_lifetime: Duration,
+    /// How long a desk phone stays registered at most: brief, because nothing tells when it is gone, and the way to it
+    /// through a router stays open only as long as it speaks.
+    pub desk_lifetime: Duration,
     /// How long a call's row may take to become durable before the far end is answered without it.
     pub persist_limit: Duration,
     /// How long an ended call is remembered for devices that ask late.
@@ -67,6 +70,7 @@ impl Settings {
             push_retries: vec![Duration::from_secs(4), Duration::from_secs(12)],
             silence_limit: Duration::from_secs(2),
             binding_lifetime: Duration::from_secs(3_600),
+            desk_lifetime: Duration::from_secs(300),
             persist_limit: Duration::from_secs(20),
             memory: Duration::from_secs(600),
             memory_size: 10_000,

@@ -3,6 +3,7 @@
 
 mod calls;
 mod changes;
+mod desk;
 mod outbound;
 mod refusals;
 mod registration;
@@ -174,6 +175,9 @@ impl Story {
             Output::DeviceAnswerWanted { call, .. } => {
                 Input::DeviceAnswer { call: *call, sdp: Some("v=device".into()) }
             }
+            Output::CredentialsWanted { login, user } => {
+                Input::Credentials { login: *login, account: desk::account(self.phones[0].identity, user) }
+            }
             Output::ChangeWanted { call, side, offer } => {
                 let sdp = self
                     .change
@@ -222,6 +226,11 @@ impl Story {
                 let sdp = Some("v=phone".into());
                 self.phones[phone].agent.handle(self.now, AgentInput::AnswerSdp { call, sdp });
             }
+            AgentOutput::ChangeWanted { call, is_holding, .. } => {
+                let sdp = Some(if is_holding { "v=holds" } else { "v=talks" }.into());
+                self.phones[phone].news.push(output);
+                self.phones[phone].agent.handle(self.now, AgentInput::ChangeMade { call, sdp });
+            }
             news => self.phones[phone].news.push(news),
         }
     }
@@ -265,7 +274,8 @@ impl Story {
 
     /// A request in the dialog that the 200 of the edge made.
     fn in_dialog(&self, method: &str, cseq: u32, body: &str) -> String {
-        let tag = self.trunk.iter().find_map(|message| message.to().tag().map(str::to_owned)).unwrap();
+        let mut told = self.trunk.iter().filter(|message| message.call_id() == "c1");
+        let tag = told.find_map(|message| message.to().tag().map(str::to_owned)).unwrap();
         let length = body.replace('\n', "\r\n").len();
         format!(
             "{method} sip:edge@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK{method}{cseq};rport\n\

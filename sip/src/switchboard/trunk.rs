@@ -1,4 +1,4 @@
-//! What comes from trunks: new calls, and what happens in their dialogs.
+//! What comes from trunks: new calls, and what happens in their dialogs. Desk phones come by the same sockets.
 
 use bytes::Bytes;
 use callfield_domain::{CallId, Timestamp};
@@ -16,6 +16,7 @@ impl Switchboard {
     /// Takes in a datagram, or a stretch of a stream.
     pub(super) fn receive_from_trunk(&mut self, now: Timestamp, flow: Flow, bytes: Bytes) {
         match flow {
+            Flow::Udp(_) if bytes.as_ref() == b"\r\n\r\n" => self.answer_ping(flow),
             Flow::Udp(source) => self.receive_verdict(now, Hop::Udp(source), parse(bytes)),
             Flow::Stream(connection) => {
                 if let Some(open) = self.connections.get_mut(&connection) {
@@ -101,7 +102,8 @@ impl Switchboard {
                     let is_final = response.status().is_some_and(|status| status >= 200);
                     let is_known = self.take_change_response(now, id, &response)
                         || self.take_far_response(now, id, &response)
-                        || self.take_registration_answer(now, id, &response);
+                        || self.take_registration_answer(now, id, &response)
+                        || self.take_desk_response(now, id, &response);
                     if !is_known && is_final {
                         self.finish_bye(id);
                     }
@@ -110,7 +112,8 @@ impl Switchboard {
                 Layered::ClientEnded { id, ended } => {
                     let is_known = self.end_change_request(now, id, ended)
                         || self.end_far_request(now, id, ended)
-                        || self.end_registration_request(now, id, ended);
+                        || self.end_registration_request(now, id, ended)
+                        || self.end_desk_request(now, id, ended);
                     if !is_known {
                         self.finish_bye(id);
                     }
@@ -127,11 +130,7 @@ impl Switchboard {
             Method::Bye => self.take_bye(now, id, request),
             Method::Info if !self.holds_dialog_of(request) => self.respond(now, id, request, 481),
             Method::Options | Method::Info => self.respond(now, id, request, 200),
-            // Desk phones will register here with digest.
-            Method::Register => {
-                self.count("register_refused");
-                self.respond(now, id, request, 403);
-            }
+            Method::Register => self.authenticate(now, id, flow, request),
             Method::Cancel => self.respond(now, id, request, 481),
             Method::Ack
             | Method::Prack
@@ -145,6 +144,9 @@ impl Switchboard {
     }
 
     fn take_invite(&mut self, now: Timestamp, id: ServerId, flow: Hop, invite: &Message) {
+        if self.is_from_desk(flow, invite) {
+            return self.authenticate(now, id, flow, invite);
+        }
         if let Some(status) = self.reason_to_refuse(invite) {
             return self.respond(now, id, invite, status);
         }
@@ -193,16 +195,20 @@ impl Switchboard {
         Some(status)
     }
 
-    /// A trunk changes the session of its leg.
+    /// A trunk or a desk phone changes the session of its leg.
     fn take_change(&mut self, now: Timestamp, id: ServerId, request: &Message) {
-        match self.far_dialog(request).or_else(|| self.dialog_of(request)) {
-            Some(call) => self.take_leg_change(now, (call, Side::Outside), Arrival::Transaction(id), request),
+        let outside = self.far_dialog(request).or_else(|| self.dialog_of(request)).map(|call| (call, Side::Outside));
+        match outside.or_else(|| self.desk_leg(request)) {
+            Some(key) => self.take_leg_change(now, key, Arrival::Transaction(id), request),
             None => self.respond(now, id, request, 481),
         }
     }
 
     fn take_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) {
-        if self.take_far_bye(now, id, bye) {
+        let is_taken = self.take_far_bye(now, id, bye)
+            || self.take_desk_bye(now, id, bye)
+            || self.take_desk_origin_bye(now, id, bye);
+        if is_taken {
             return;
         }
         let Some(call) = self.dialog_of(bye) else { return self.respond(now, id, bye, 481) };
@@ -218,7 +224,8 @@ impl Switchboard {
 
     fn take_ack(&mut self, now: Timestamp, ack: &Message) {
         let far = self.outbound.call_of_far(ack);
-        let Some(call) = far.or_else(|| self.outer_by_name.get(&name_of(ack)).copied()) else { return };
+        let outside = far.or_else(|| self.outer_by_name.get(&name_of(ack)).copied());
+        let Some(call) = outside else { return self.take_desk_ack(now, ack) };
         let key = (call, Side::Outside);
         if self.take_change_ack(now, key, ack) {
             return;
@@ -235,15 +242,21 @@ impl Switchboard {
     }
 
     fn take_cancel(&mut self, now: Timestamp, id: ServerId) {
-        if let Some(call) = self.outer_by_server.get(&id).copied() {
-            self.tell(now, call, Event::CallerCancelled);
+        match self.outer_by_server.get(&id).copied() {
+            Some(call) => self.tell(now, call, Event::CallerCancelled),
+            None => self.cancel_desk_invite(now, id),
         }
     }
 
     /// An INVITE that ended without a final answer of ours has lost its caller.
     fn end_server(&mut self, now: Timestamp, id: ServerId, ended: Ended) {
+        self.logins.forget(id);
+        let is_lost = matches!(ended, Ended::FlowFailed | Ended::Timeout);
+        if is_lost {
+            self.cancel_desk_invite(now, id);
+        }
         let Some(call) = self.outer_by_server.remove(&id) else { return };
-        if matches!(ended, Ended::FlowFailed | Ended::Timeout) {
+        if is_lost {
             self.tell(now, call, Event::CallerCancelled);
         }
     }
@@ -298,7 +311,7 @@ impl Switchboard {
     }
 
     fn holds_dialog_of(&mut self, request: &Message) -> bool {
-        self.dialog_of(request).is_some() || self.far_dialog(request).is_some()
+        self.dialog_of(request).is_some() || self.far_dialog(request).is_some() || self.desk_leg(request).is_some()
     }
 
     pub(super) fn respond(&mut self, now: Timestamp, id: ServerId, request: &Message, status: u16) {
@@ -307,14 +320,29 @@ impl Switchboard {
         self.transactions.handle(now, Layer::Respond { id, response });
     }
 
+    /// Where a flow is for transactions.
+    pub(super) fn hop_to(&self, flow: Flow) -> Hop {
+        match flow {
+            Flow::Udp(peer) => Hop::Udp(peer),
+            Flow::Stream(connection) => self.hop_of(connection),
+        }
+    }
+
     /// Where an INVITE's sender reaches the edge: sips for who asked for sips (RFC 3261 §12.1.1).
-    fn contact_for(&self, flow: Hop, invite: &Message) -> String {
+    pub(super) fn contact_for(&self, flow: Hop, invite: &Message) -> String {
+        match flow {
+            Hop::Connection { transport: Transport::Tls, .. } if wants_sips(invite) => {
+                format!("sips:edge@{}", self.settings.tls_address)
+            }
+            Hop::Udp(_) | Hop::Connection { .. } => self.contact_at(flow),
+        }
+    }
+
+    /// Where the edge is reached from the other end of a flow.
+    pub(super) fn contact_at(&self, flow: Hop) -> String {
         let Settings { udp_address, tcp_address, tls_address, .. } = &self.settings;
         match flow {
             Hop::Udp(_) => format!("sip:edge@{udp_address}"),
-            Hop::Connection { transport: Transport::Tls, .. } if wants_sips(invite) => {
-                format!("sips:edge@{tls_address}")
-            }
             Hop::Connection { transport: Transport::Tls, .. } => format!("sip:edge@{tls_address};transport=tls"),
             Hop::Connection { .. } => format!("sip:edge@{tcp_address};transport=tcp"),
         }
@@ -345,7 +373,7 @@ fn wants_sips(invite: &Message) -> bool {
     target || sender.is_some_and(is_sips)
 }
 
-const fn flow_of(hop: Hop) -> Flow {
+pub(super) const fn flow_of(hop: Hop) -> Flow {
     match hop {
         Hop::Udp(peer) => Flow::Udp(peer),
         Hop::Connection { id, .. } => Flow::Stream(ConnectionId(id)),

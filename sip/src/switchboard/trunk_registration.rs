@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use callfield_domain::{Random, Seed, TenantId, Timestamp, TrunkId};
 
-use super::Account;
+use super::TrunkAccount;
 use crate::message::{Message, Method, NameAddr, RequestBuilder};
 use crate::uri::{Uri, UriError};
 
@@ -39,7 +39,7 @@ pub struct RegisteringTrunk {
     /// The user that is registered.
     pub user: String,
     /// What a challenge is answered with.
-    pub account: Account,
+    pub account: TrunkAccount,
 }
 
 /// Where a registration stands.

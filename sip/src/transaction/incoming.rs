@@ -1,5 +1,6 @@
 //! What comes from the network: which transaction it belongs to, and what starts a new one.
 
+use bytes::Bytes;
 use callfield_domain::Timestamp;
 
 use super::server::Server;
@@ -46,7 +47,7 @@ impl Transactions {
         };
         let id = self.insert(key, machine, answer_flow(flow, &via), User::Server);
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.request = is_invite.then(|| request.clone());
+            entry.request = if is_invite { request.as_bytes().clone() } else { Bytes::new() };
         }
         self.server_event(now, id, ServerEvent::Start, Some(&request));
     }
@@ -72,15 +73,15 @@ impl Transactions {
         if self.is_full() {
             self.answer_without_transaction(flow, cancel, status, reason);
         } else {
-            let tag = invite.and_then(|id| self.entries.get(&id)?.to_tag.clone());
-            let tag = tag.map_or_else(|| self.random.token(10), |tag| tag.to_string());
+            let tag = invite.and_then(|id| self.entries.get(&id)?.to_tag());
+            let tag = tag.unwrap_or_else(|| self.random.token(10));
             let machine = Machine::Server(Server::new(flow.is_reliable()));
             let id = self.insert(key, machine, answer_flow(flow, via), User::Nobody);
             let answer = cancel.response(status, reason).to_tag(&tag).build();
             self.server_event(now, id, ServerEvent::Start, None);
             self.respond(now, ServerId(id), &answer);
         }
-        if let Some(id) = invite.filter(|id| self.entries.get(id).is_some_and(Entry::is_ringing)) {
+        if let Some(id) = invite.filter(|id| self.entries.get(id).is_some_and(|entry| entry.is_ringing())) {
             self.outputs.push_back(Output::Cancelled { id: ServerId(id), cancel: cancel.clone() });
         }
     }
@@ -120,6 +121,11 @@ impl Transactions {
 }
 
 impl Entry {
+    /// The tag that the user's last answer put into To.
+    fn to_tag(&self) -> Option<String> {
+        (!self.stored.is_empty()).then(|| Message::reread(self.stored.clone()).to().tag().map(str::to_owned)).flatten()
+    }
+
     /// Whether it is an INVITE that came and has no final answer.
     fn is_ringing(&self) -> bool {
         match self.machine {

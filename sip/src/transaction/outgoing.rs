@@ -17,7 +17,7 @@ impl Transactions {
         }
         let branch = self.branch();
         let request = self.with_via(flow, request, &branch);
-        self.start(now, User::Client(id), flow, &branch, request);
+        self.start(now, User::Client(id), flow, &branch, &request);
     }
 
     pub(super) fn send(&mut self, flow: Flow, message: &Message) {
@@ -51,21 +51,19 @@ impl Transactions {
         }
         // A copy without spare room: it is all that is left of a finished transaction.
         entry.stored = Bytes::copy_from_slice(response.as_bytes());
-        entry.request = None;
-        entry.to_tag = response.to().tag().map(Into::into);
+        entry.request = Bytes::new();
         self.server_event(now, id, event, None);
     }
 
     /// Sends the CANCEL of a client's INVITE in a transaction of its own with the same branch.
     pub(super) fn send_cancel(&mut self, now: Timestamp, id: u64) {
         let Some(entry) = self.entries.get(&id) else { return };
-        let Some(invite) = &entry.request else { return };
-        let Some(cancel) = requests::cancel(invite, entry.cancel_reason.as_deref()) else { return };
+        let Some(cancel) = requests::cancel(&entry.request(), entry.cancel_reason.as_deref()) else { return };
         let Some(branch) = cancel.top_via().and_then(|via| via.branch().map(str::to_owned)) else { return };
-        self.start(now, User::Nobody, entry.flow, &branch, cancel);
+        self.start(now, User::Nobody, entry.flow, &branch, &cancel);
     }
 
-    fn start(&mut self, now: Timestamp, user: User, flow: Flow, branch: &str, request: Message) {
+    fn start(&mut self, now: Timestamp, user: User, flow: Flow, branch: &str, request: &Message) {
         let is_invite = request.method() == &Method::Invite;
         let machine = match is_invite {
             true => Machine::ClientInvite(ClientInvite::new(flow.is_reliable())),
@@ -75,7 +73,7 @@ impl Transactions {
         let id = self.insert(key, machine, flow, user);
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.stored = request.as_bytes().clone();
-            entry.request = is_invite.then_some(request);
+            entry.request = if is_invite { entry.stored.clone() } else { Bytes::new() };
         }
         self.client_event(now, id, ClientEvent::Start, None);
     }

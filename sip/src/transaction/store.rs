@@ -1,6 +1,7 @@
 //! The store of all live transactions: the five verbs, the clocks, and what a step of a machine does.
 //!
-//! Every index is a B-tree: it grows a node at a time, so that no insertion stalls, and walks in one order.
+//! Every index is a B-tree: it grows a node at a time, so that no insertion stalls, and walks in one order. The bench
+//! `transactions` holds it to 5 ms and 1 kB at 100,000 live transactions.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,7 +15,7 @@ use super::server::Server;
 use super::server_invite::ServerInvite;
 use super::step::{ClientEvent, Clock, Send, ServerEvent, Step};
 use super::{ClientId, Ended, Flow, Input, Output, ServerId, Settings, Transport, Why, requests};
-use crate::message::{Message, Text};
+use crate::message::Message;
 
 /// All live transactions of one edge or one phone.
 pub struct Transactions {
@@ -23,7 +24,8 @@ pub struct Transactions {
     pub(super) sent_by: BTreeMap<Transport, String>,
     pub(super) random: Random,
     pub(super) keys: Keys,
-    pub(super) entries: BTreeMap<u64, Entry>,
+    /// Boxed, because a node of the tree is half empty.
+    pub(super) entries: BTreeMap<u64, Box<Entry>>,
     pub(super) by_key: BTreeMap<u128, u64>,
     pub(super) clients: BTreeMap<ClientId, u64>,
     by_flow: BTreeSet<(Flow, u64)>,
@@ -39,11 +41,10 @@ pub(super) struct Entry {
     pub(super) flow: Flow,
     /// What a retransmission sends.
     pub(super) stored: Bytes,
-    /// The request, as long as an ACK, a CANCEL or a 100 may have to be made of it.
-    pub(super) request: Option<Message>,
+    /// The INVITE, as long as an ACK, a CANCEL or a 100 may have to be made of it; then empty. Only its bytes: the table
+    /// of a message that was read is larger than the message.
+    pub(super) request: Bytes,
     pub(super) user: User,
-    /// The tag that the user's answers put into To.
-    pub(super) to_tag: Option<Text>,
     pub(super) cancel_reason: Option<String>,
     key: u128,
     repeat: Option<(Timestamp, Why)>,
@@ -161,15 +162,14 @@ impl Transactions {
             machine,
             flow,
             stored: Bytes::new(),
-            request: None,
+            request: Bytes::new(),
             user,
-            to_tag: None,
             cancel_reason: None,
             key,
             repeat: None,
             end: None,
         };
-        self.entries.insert(id, entry);
+        self.entries.insert(id, Box::new(entry));
         self.by_key.insert(key, id);
         self.by_flow.insert((flow, id));
         if let User::Client(client) = user {
@@ -217,14 +217,18 @@ impl Transactions {
 
     fn transmit(&mut self, now: Timestamp, id: u64, send: Send, message: Option<&Message>) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        match (send, &entry.request) {
-            (Send::Nothing, _) | (Send::Ack | Send::Trying, None) => return,
-            (Send::Cancel, _) => return self.send_cancel(now, id),
-            (Send::Ack, Some(request)) => {
-                entry.stored = message.and_then(|refusal| requests::ack(request, refusal)).unwrap_or_default();
+        match send {
+            Send::Nothing => return,
+            Send::Cancel => return self.send_cancel(now, id),
+            Send::Ack => {
+                let ack = message.and_then(|refusal| requests::ack(&entry.request(), refusal));
+                entry.stored = ack.unwrap_or_default();
             }
-            (Send::Trying, Some(request)) => entry.stored = requests::trying(request),
-            (Send::Stored, _) => {}
+            Send::Trying => {
+                entry.stored = requests::trying(&entry.request());
+                entry.request = Bytes::new();
+            }
+            Send::Stored => {}
         }
         if !entry.stored.is_empty() {
             let (flow, bytes) = (entry.flow, entry.stored.clone());
@@ -292,11 +296,16 @@ impl Transactions {
 }
 
 impl Entry {
+    /// The INVITE that is kept as bytes.
+    pub(super) fn request(&self) -> Message {
+        Message::reread(self.request.clone())
+    }
+
     /// A transaction that only absorbs keeps neither its request nor bytes that nobody will ask for.
     fn forget_what_is_over(&mut self) {
         match self.machine {
             Machine::ClientInvite(machine) if !machine.is_pending() => {
-                self.request = None;
+                self.request = Bytes::new();
                 if machine.is_accepted() {
                     self.stored = Bytes::new();
                 }

@@ -2,9 +2,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use memchr::{memchr, memchr2};
+
 use super::{Scheme, Uri, UriError};
-use crate::message::Text;
 use crate::message::text::Span;
+use crate::message::{Text, cut};
 
 pub(super) fn read(text: Text) -> Result<Uri, UriError> {
     let Parts { scheme, user, password, host, port, params, headers } = find_parts(text.as_str())?;
@@ -16,7 +18,7 @@ pub(crate) fn find_parts(whole: &str) -> Result<Parts, UriError> {
     if whole.len() > Uri::SIZE_LIMIT_BYTES {
         return Err(UriError::Size);
     }
-    if whole.bytes().any(|byte| IS_FORBIDDEN[usize::from(byte)]) {
+    if whole.bytes().fold(false, |found, byte| found | IS_FORBIDDEN[usize::from(byte)]) {
         return Err(UriError::Character);
     }
     let (scheme, rest) = read_scheme(whole)?;
@@ -33,6 +35,17 @@ const IS_FORBIDDEN: [bool; 256] = {
     let mut byte = 0;
     while byte < 128_u8 {
         table[byte as usize] = byte <= b' ' || matches!(byte, b'<' | b'>' | b'"' | 0x7f);
+        byte += 1;
+    }
+    table
+};
+
+/// Letters, digits and what else a host has in its name.
+const IS_OF_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
         byte += 1;
     }
     table
@@ -57,9 +70,10 @@ impl Parts {
 }
 
 fn read_scheme(whole: &str) -> Result<(Scheme, &str), UriError> {
-    let (name, rest) = whole.split_once(':').ok_or(UriError::Scheme)?;
-    let is_scheme = name.starts_with(|first: char| first.is_ascii_alphabetic())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let colon = whole.bytes().position(|byte| byte == b':').ok_or(UriError::Scheme)?;
+    let (name, rest) = (&whole[..colon], &whole[colon + 1..]);
+    let is_scheme = name.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
     if !is_scheme || rest.is_empty() {
         return Err(UriError::Scheme);
     }
@@ -70,13 +84,13 @@ fn read_scheme(whole: &str) -> Result<(Scheme, &str), UriError> {
 
 /// The user may hold `;`, `?` and `/`, so what stands before the first `@` is the user.
 fn read_sip(whole: &str, scheme: Scheme, rest: &str) -> Result<Parts, UriError> {
-    let (userinfo, rest) = match rest.split_once('@') {
+    let (userinfo, rest) = match cut(rest, b'@') {
         Some((userinfo, rest)) => (Some(userinfo), rest),
         None => (None, rest),
     };
     let mut parts = Parts::of(scheme);
     if let Some(userinfo) = userinfo {
-        let (user, password) = match userinfo.split_once(':') {
+        let (user, password) = match cut(userinfo, b':') {
             Some((user, password)) => (user, Some(password)),
             None => (userinfo, None),
         };
@@ -86,7 +100,7 @@ fn read_sip(whole: &str, scheme: Scheme, rest: &str) -> Result<Parts, UriError> 
         parts.user = Span::of(whole, user);
         parts.password = password.map(|password| Span::of(whole, password));
     }
-    let end = rest.bytes().position(|byte| matches!(byte, b';' | b'?')).unwrap_or(rest.len());
+    let end = memchr2(b';', b'?', rest.as_bytes()).unwrap_or(rest.len());
     let (host, port) = read_host_and_port(&rest[..end])?;
     parts.host = Span::of(whole, host);
     parts.port = port;
@@ -95,7 +109,7 @@ fn read_sip(whole: &str, scheme: Scheme, rest: &str) -> Result<Parts, UriError> 
 }
 
 fn read_tel(whole: &str, rest: &str) -> Result<Parts, UriError> {
-    let end = rest.find(';').unwrap_or(rest.len());
+    let end = memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
     if end == 0 {
         return Err(UriError::User);
     }
@@ -103,7 +117,10 @@ fn read_tel(whole: &str, rest: &str) -> Result<Parts, UriError> {
 }
 
 fn read_tail(whole: &str, tail: &str) -> (Span, Span) {
-    match tail.split_once('?') {
+    if tail.is_empty() {
+        return (Span::default(), Span::default());
+    }
+    match cut(tail, b'?') {
         Some((params, headers)) => (Span::of(whole, params), Span::of(whole, headers)),
         None => (Span::of(whole, tail), Span::default()),
     }
@@ -116,10 +133,9 @@ pub(crate) fn read_host_and_port(text: &str) -> Result<(&str, Option<u16>), UriE
         read_ipv6(&text[1..end - 1]).ok_or(UriError::Host)?;
         text.split_at(end)
     } else {
-        text.split_at(text.find(':').unwrap_or(text.len()))
+        text.split_at(memchr(b':', text.as_bytes()).unwrap_or(text.len()))
     };
-    let is_name =
-        |host: &str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    let is_name = |host: &str| host.bytes().fold(true, |is_name, byte| is_name & IS_OF_NAME[usize::from(byte)]);
     if host.is_empty() || !(host.starts_with('[') || is_name(host)) {
         return Err(UriError::Host);
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Bar, Row};
+use super::{Bar, Row, processor};
 use crate::deployment::{COMPANY_NUMBER, Deployment};
 use crate::pbx::{Dial, PbxCall, Progress};
 use phones::Sleepers;
@@ -24,8 +24,6 @@ const TALK: Duration = Duration::from_millis(200);
 /// How long a call may take from INVITE to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 const SECONDS: u32 = 10;
-/// Kernel ticks of CPU time in a second, as /proc counts them on Linux.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Runs the bench in `folder`.
 pub async fn run(folder: &Path) -> Result<Vec<Row>> {
@@ -82,15 +80,8 @@ async fn one_call(dial: Dial) -> Result<()> {
     Ok(())
 }
 
-/// User and system time of the server so far.
 fn cpu_seconds(deployment: &Deployment) -> Result<f64> {
-    let pid = deployment.server_pid().context("the server ended")?;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
-    let (_, fields) = stat.rsplit_once(')').context("/proc has another shape")?;
-    let ticks = |index: usize| fields.split_whitespace().nth(index).and_then(|text| text.parse::<f64>().ok());
-    let (user, system) = (ticks(11).context("no utime")?, ticks(12).context("no stime")?);
-    Ok((user + system) / TICKS_PER_SECOND)
+    processor::seconds_of(deployment.server_pid().context("the server ended")?)
 }
 
 fn quantile_ms(metrics: &str, name: &str, quantile: &str) -> Result<f64> {

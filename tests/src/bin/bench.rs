@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use callfield_tests::bench::allocations::CountingAllocator;
 use callfield_tests::bench::{self, Row};
 use clap::{Parser, ValueEnum};
 
@@ -21,9 +22,19 @@ struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
+    /// What a REGISTER and a call cost, beside Kamailio with the same sipp scenarios
+    Sip,
     /// From the INVITE to the push and from REGISTER to the INVITE, at 20 calls a second
     Wake,
+    /// A message parsed and nine of its headers read, in alternating rounds with sipx-sip
+    Parse,
+    /// Waits for the store of transactions while it grows to 100,000, and what one weighs, beside sipx-sip
+    Transactions,
 }
+
+/// Counts what is asked of it; the rest is the system's allocator.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -40,7 +51,10 @@ async fn main() -> ExitCode {
 async fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
     let folder = tempfile::Builder::new().prefix("callfield-bench-").tempdir()?;
     let rows = match arguments.name {
+        Name::Sip => bench::sip::run(folder.path()).await?,
         Name::Wake => bench::wake::run(folder.path()).await?,
+        Name::Parse => bench::parse::run()?,
+        Name::Transactions => bench::transactions::run()?,
     };
     let _ = write!(std::io::stdout(), "{}", bench::table(&rows));
     if let Some(file) = &arguments.json {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod abuse;
 mod bad_input;
 mod counters;
 mod first_call;

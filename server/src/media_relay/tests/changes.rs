@@ -98,7 +98,7 @@ impl Talking {
         let (mut device, mut trunk) = (End::new(&mut world).await, End::new(&mut world).await);
         let id = world.call();
         let offer = device.leg.offer(&Wish::new(Security::Required));
-        let offer = world.relays.offer_trunk(id, &offer).unwrap();
+        let offer = world.relays.offer_trunk(id, DeviceKind::Phone, &offer).unwrap();
         let wish = Wish::new(Security::Plain).codecs(&[Codec::Pcma]);
         let (answer, at_trunk) = trunk.leg.answer(&Offer::parse(&offer).unwrap(), &wish).unwrap();
         let answer = world.relays.answer_device(id, &answer).unwrap();

@@ -7,8 +7,9 @@ use callfield_domain::{CallFacts, CallId, Milestone, TimelineEvent, TrunkId};
 use callfield_sip::switchboard::{
     Flow, Input, OutboundDecision, OutboundQuestion, Output, RegistrationState, RouteQuestion, Wake,
 };
+use callfield_sip::transaction::ServerId;
 
-use super::super::{outbound, route};
+use super::super::{logins, outbound, route};
 use super::EventLoop;
 use crate::media_relay::Changed;
 
@@ -19,8 +20,8 @@ impl EventLoop {
             Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             Output::CloseConnection { connection } => self.streams.close(connection),
             Output::RouteWanted(question) => self.ask_route(question, came_in),
-            Output::BranchOfferWanted { call, device, caller_sdp } => {
-                let sdp = self.media.offer_device(call, device, caller_sdp.as_deref());
+            Output::BranchOfferWanted { call, device, kind, caller_sdp } => {
+                let sdp = self.media.offer_device(call, device, kind, caller_sdp.as_deref());
                 return Some(Input::BranchOffered { call, device, sdp });
             }
             Output::AnswerWanted { call, device, device_sdp } => {
@@ -29,14 +30,15 @@ impl EventLoop {
             }
             Output::CallerAccepted { call, sdp } => self.media.caller_accepted(call, &sdp),
             Output::OutboundRouteWanted(question) => return self.ask_outbound(question),
-            Output::TrunkOfferWanted { call, device: _, device_sdp } => {
-                let sdp = self.media.offer_trunk(call, &device_sdp);
+            Output::TrunkOfferWanted { call, device: _, kind, device_sdp } => {
+                let sdp = self.media.offer_trunk(call, kind, &device_sdp);
                 return Some(Input::TrunkOffered { call, sdp });
             }
             Output::DeviceAnswerWanted { call, trunk_sdp } => {
                 let sdp = self.media.answer_device(call, &trunk_sdp);
                 return Some(Input::DeviceAnswer { call, sdp });
             }
+            Output::CredentialsWanted { login, user } => self.look_up(login, user),
             Output::ChangeWanted { call, side, offer } => {
                 let Changed { sdp, renews_other } = self.media.change(call, side, offer.as_deref());
                 return Some(Input::ChangeMade { call, side, sdp, renews_other });
@@ -94,6 +96,15 @@ impl EventLoop {
             let _ = answers.send(Input::OutboundRouted { call, decision }).await;
         });
         None
+    }
+
+    fn look_up(&self, login: ServerId, user: String) {
+        let (app, answers) = (self.app.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            if let Some(answer) = logins::find(&app, login, user).await {
+                let _ = answers.send(answer).await;
+            }
+        });
     }
 
     /// Has written what waited for the decision about a phone's call; answers what [`Self::persist`] does.

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use callfield_sip::dialog::Dialog;
-use callfield_sip::message::{Message, Method};
+use callfield_sip::message::{Message, Method, NameAddr, RequestBuilder};
+use callfield_sip::uri::Uri;
 use tokio::net::UdpSocket;
 
 use super::audio::Audio;
@@ -71,6 +72,30 @@ impl Trunk {
         let mut dialog = Dialog::of_callee(invite, "far").unwrap();
         let via = format!("SIP/2.0/UDP {};branch=z9hG4bKfarbye;rport", self.socket.local_addr().unwrap());
         self.send(&dialog.request(Method::Bye).header("Via", via).build()).await;
+    }
+
+    /// Calls the company; the INVITE.
+    pub(crate) async fn dial(&self, caller: &str, called: &str, sdp: Vec<u8>) -> Message {
+        let own = self.socket.local_addr().unwrap();
+        let address = |user: &str| Uri::parse(&format!("sip:{user}@{own}")).unwrap();
+        let invite = RequestBuilder::new(Method::Invite, &address(called))
+            .header("Via", format!("SIP/2.0/UDP {own};branch=z9hG4bKdial;rport"))
+            .from(&NameAddr::new(None, &address(caller)).with_tag("far"))
+            .to(&NameAddr::new(None, &address(called)))
+            .call_id("dial")
+            .cseq(1)
+            .header("Contact", self.contact())
+            .body("application/sdp", sdp)
+            .build();
+        self.send(&invite).await;
+        invite
+    }
+
+    /// Acknowledges the answer to its INVITE.
+    pub(crate) async fn acknowledge(&self, invite: &Message, answer: &Message) {
+        let via = format!("SIP/2.0/UDP {};branch=z9hG4bKdialack;rport", self.socket.local_addr().unwrap());
+        let dialog = Dialog::of_caller(invite, answer).unwrap();
+        self.send(&dialog.ack(invite).header("Via", via).build()).await;
     }
 
     pub(crate) fn contact(&self) -> String {

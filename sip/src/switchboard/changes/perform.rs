@@ -5,7 +5,7 @@ use callfield_domain::Timestamp;
 
 use super::{Alarm, Arrival, Key, Output, Sent, Side, Switchboard, Why};
 use crate::message::{Message, Method, RequestBuilder};
-use crate::session::{Output as Wanted, Request, Response};
+use crate::session::{End, Output as Wanted, Request, Response};
 use crate::switchboard::call::Event;
 use crate::switchboard::outer::{ALLOW, OuterLeg, reason};
 use crate::transaction::{Flow, Input as Layer};
@@ -34,6 +34,8 @@ impl Switchboard {
                 self.outputs.push_back(Output::ChangeAnswered { call, side, answer: Some(answer) });
             }
             Wanted::Kept { .. } => self.outputs.push_back(Output::ChangeAnswered { call, side, answer: None }),
+            // The device was away: it says its request again, and the call waits for it as long as for any device.
+            Wanted::Ended(End::Unacknowledged) if side == Side::Device => drop(self.changes.legs.remove(&key)),
             Wanted::Ended(_) => self.lose_leg(now, key),
             // Of a first INVITE, which a leg that talks has behind it.
             Wanted::Invited { .. } | Wanted::Progressed { .. } | Wanted::Established | Wanted::Refused { .. } => {}
@@ -132,23 +134,27 @@ impl Switchboard {
         }
     }
 
-    /// Where a request of a trunk's leg goes; `None` for a device's leg.
-    fn flow_to(&self, (call, side): Key) -> Option<Flow> {
+    /// Where a request of a leg with transactions goes; `None` for the leg of a phone on a connection of its own.
+    fn flow_to(&mut self, (call, side): Key) -> Option<Flow> {
         match side {
             Side::Outside => self.outer.get(&call).map(OuterLeg::reach).or_else(|| self.outbound.reach(call)),
-            Side::Device => None,
+            Side::Device => self.flow_to_desk(call),
         }
     }
 
-    /// The transaction layer adds the Via towards trunks.
+    /// The transaction layer adds the Via, where there is one.
     fn with_via(&mut self, key: Key, start: RequestBuilder) -> RequestBuilder {
-        match key.1 {
-            Side::Outside => start,
-            Side::Device => start.header("Via", self.edge.via(&mut self.random)),
+        match self.flow_to(key) {
+            Some(_) => start,
+            None => start.header("Via", self.edge.via(&mut self.random)),
         }
     }
 
-    fn contact_of(&self, (call, side): Key) -> String {
+    fn contact_of(&mut self, (call, side): Key) -> String {
+        let desk = self.flow_to_desk(call).filter(|_| side == Side::Device);
+        if let Some(flow) = desk {
+            return format!("<{}>", self.contact_at(flow));
+        }
         match (side, self.outer.get(&call)) {
             (Side::Device, _) => format!("<sip:edge@{};transport=ws>", self.settings.domain),
             (Side::Outside, Some(leg)) => format!("<{}>", leg.contact()),

@@ -94,7 +94,7 @@ impl Call {
             Event::FarHungUp => self.hang_up(now, false),
             Event::ConnectionLost => self.absent_since = Some(now),
             Event::Registered { is_known: true } => self.absent_since = None,
-            Event::Registered { is_known: false } => self.lose_device(now),
+            Event::Registered { is_known: false } | Event::DeviceLost => self.lose_device(now),
             Event::Persisted => self.note_durable(now),
         }
     }

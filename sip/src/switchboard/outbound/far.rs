@@ -6,7 +6,7 @@ use callfield_domain::{Random, Timestamp};
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, NameAddr, RequestBuilder};
 use crate::switchboard::outer::{ALLOW, next_hop_of};
-use crate::switchboard::{Account, DialPlan, Hop, Settings};
+use crate::switchboard::{DialPlan, Hop, Settings, TrunkAccount};
 use crate::transaction::{ClientId, Flow, GIVE_UP, ServerId};
 use crate::uri::{Uri, UriError};
 
@@ -17,7 +17,7 @@ pub(super) struct Far {
     pub(super) client: Option<ClientId>,
     flow: Flow,
     invite: Message,
-    account: Option<Account>,
+    account: Option<TrunkAccount>,
     /// Whether the INVITE, or the BYE, was sent again with a proof.
     has_proved: Proved,
     dialog: Option<Dialog>,

@@ -8,7 +8,7 @@ use super::{Origin, Outbound};
 use crate::extension::call_of;
 use crate::message::{Message, Method};
 use crate::switchboard::outer::SUPPORTED;
-use crate::switchboard::{ConnectionId, DeviceIdentity, OutboundQuestion, Output, Side, Switchboard};
+use crate::switchboard::{ConnectionId, DeviceIdentity, Flow, OutboundQuestion, Output, Side, Switchboard};
 
 impl Switchboard {
     /// Takes in an INVITE outside of any dialog.
@@ -23,7 +23,9 @@ impl Switchboard {
         if let Some(call) = self.outbound.by_origin.get(&name).copied() {
             return self.repeat_origin(connection, call, invite);
         }
-        if let Some(status) = self.reason_to_refuse_device(connection, identity, invite) {
+        let binding = self.bindings.binding(identity.device);
+        let is_registered = binding.is_some_and(|binding| binding.flow == Flow::Stream(connection));
+        if let Some(status) = self.reason_to_refuse_caller(is_registered, invite) {
             return self.answer_device(connection, invite, status);
         }
         let call = call_of(invite).unwrap_or_else(|| CallId::new(now, &mut self.random));
@@ -31,12 +33,24 @@ impl Switchboard {
             self.count("merged");
             return self.answer_device(connection, invite, 482);
         }
-        let Some(origin) = Origin::new(invite, self.random.token(16)) else {
+        let Some(origin) = Origin::new(invite, self.random.token(16), None) else {
             return self.answer_device(connection, invite, 400);
         };
+        self.begin_outbound(now, call, identity, origin, invite);
+    }
+
+    /// Begins a call, and asks where it goes.
+    pub(super) fn begin_outbound(
+        &mut self,
+        now: Timestamp,
+        call: CallId,
+        identity: DeviceIdentity,
+        origin: Origin,
+        invite: &Message,
+    ) {
         let uri = invite.request_uri();
         let to = uri.as_ref().and_then(|uri| uri.user_decoded()).unwrap_or_default().into_owned();
-        self.outbound.by_origin.insert(name, call);
+        self.outbound.by_origin.insert((identity.device, invite.call_id().to_owned()), call);
         self.outbound.live += 1;
         let machine = Call::new(call, identity, &to, &self.settings, now);
         self.outbound.calls.insert(call, Outbound::new(machine, origin));
@@ -124,19 +138,12 @@ impl Switchboard {
     /// Sends the device an answer to its INVITE.
     pub(super) fn answer_origin(&mut self, now: Timestamp, call: CallId, status: u16, sdp: Option<Bytes>) {
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
-        let device = outbound.call.device().device;
         let answer = outbound.origin.respond(now, &self.edge, status, sdp);
-        self.transmit_to(device, answer);
+        self.carry_to_origin(now, call, answer);
     }
 
-    fn reason_to_refuse_device(
-        &mut self,
-        connection: ConnectionId,
-        identity: DeviceIdentity,
-        invite: &Message,
-    ) -> Option<u16> {
-        let binding = self.bindings.binding(identity.device);
-        let (status, reason) = if binding.is_none_or(|binding| binding.connection != connection) {
+    pub(super) fn reason_to_refuse_caller(&mut self, is_registered: bool, invite: &Message) -> Option<u16> {
+        let (status, reason) = if !is_registered {
             // The end of the call could not be told to a device that is not registered.
             (403, "unregistered")
         } else if invite.unsupported(SUPPORTED).next().is_some() {

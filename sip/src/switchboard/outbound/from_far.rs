@@ -27,7 +27,7 @@ impl Switchboard {
             (Asked::Invite, 100..200) => self.tell_outbound(now, call, Event::Heard),
             (Asked::Invite, 200..300) => self.take_far_success(now, call, response),
             (Asked::Invite, status @ 300..) => self.tell_outbound(now, call, Event::Refused(status)),
-            (Asked::Invite | Asked::Bye | Asked::StrayBye, _) => {}
+            (Asked::Invite | Asked::Bye | Asked::StrayBye | Asked::OriginBye, _) => {}
         }
         true
     }
@@ -41,7 +41,7 @@ impl Switchboard {
         let request = match asked {
             Asked::Invite if is_calling => far.prove_invite(refusal, &mut self.random),
             Asked::Bye => far.prove_bye(refusal, &mut self.random),
-            Asked::Invite | Asked::StrayBye => None,
+            Asked::Invite | Asked::StrayBye | Asked::OriginBye => None,
         };
         let flow = far.reach();
         let Some(request) = request else { return false };
@@ -58,6 +58,11 @@ impl Switchboard {
             for far in outbound.far.iter_mut().chain(&mut outbound.former) {
                 far.note_ended(now, id, ended == Ended::Timeout && asked == Asked::Invite);
             }
+        }
+        if asked == Asked::OriginBye
+            && let Some(outbound) = self.outbound.calls.get_mut(&call)
+        {
+            outbound.origin.note_bye_done(now);
         }
         let status = match ended {
             Ended::Done | Ended::NoAck => None,

@@ -1,17 +1,19 @@
-//! The leg of the device that calls: a dialog over whatever connection the device has.
+//! The leg of the device that calls: a dialog by what carries messages to the device.
 //!
-//! As with the legs of devices that are rung, nothing is repeated on a timer: what the device has not confirmed goes out
-//! again on its next connection.
+//! As with the legs of devices that are rung, nothing is repeated to a phone on a timer: what it has not confirmed goes out
+//! again on its next connection. A desk phone has transactions.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use callfield_domain::{Random, Timestamp};
 
+use super::desk::DeskSide;
 use crate::dialog::Dialog;
 use crate::message::{Message, Method};
 use crate::switchboard::inner::Edge;
-use crate::switchboard::outer::{ALLOW, reason};
+use crate::switchboard::outer::{ALLOW, name_of, reason};
+use crate::switchboard::repetition::Repetition;
 
 /// 64·T1: how long a device may take to confirm the end.
 const PATIENCE: Duration = Duration::from_secs(32);
@@ -19,13 +21,15 @@ const PATIENCE: Duration = Duration::from_secs(32);
 /// The leg of the device that calls.
 #[derive(Debug)]
 pub(super) struct Origin {
+    /// A desk phone's side; `None` for a phone on a connection of its own.
+    pub(super) desk: Option<DeskSide>,
     invite: Message,
     tag: String,
     dialog: Dialog,
     /// The last answer to the INVITE.
     answer: Option<Message>,
     is_confirmed: bool,
-    bye: Option<Bytes>,
+    bye: Option<Message>,
     /// The device's BYE, to be answered when the row is durable.
     pub(super) bye_received: Option<Message>,
     gone_at: Option<Timestamp>,
@@ -33,10 +37,20 @@ pub(super) struct Origin {
 
 impl Origin {
     /// The leg that an INVITE begins; `None` if it has no Contact.
-    pub(super) fn new(invite: &Message, tag: String) -> Option<Self> {
+    pub(super) fn new(invite: &Message, tag: String, desk: Option<DeskSide>) -> Option<Self> {
         let dialog = Dialog::of_callee(invite, &tag)?;
         let (invite, answer) = (invite.detached(), None);
-        Some(Self { invite, tag, dialog, answer, is_confirmed: false, bye: None, bye_received: None, gone_at: None })
+        Some(Self {
+            desk,
+            invite,
+            tag,
+            dialog,
+            answer,
+            is_confirmed: false,
+            bye: None,
+            bye_received: None,
+            gone_at: None,
+        })
     }
 
     /// The device's SDP offer.
@@ -47,6 +61,11 @@ impl Origin {
     /// The Call-ID that the device chose.
     pub(super) fn call_id(&self) -> &str {
         self.invite.call_id()
+    }
+
+    /// What names the dialog from outside.
+    pub(super) fn name(&self) -> (String, String) {
+        name_of(&self.invite)
     }
 
     /// Whether a request names the transaction of the INVITE: the INVITE again, its CANCEL, or the ACK of a refusal.
@@ -60,20 +79,30 @@ impl Origin {
     }
 
     /// Answers the INVITE; `None` after a final answer.
-    pub(super) fn respond(&mut self, now: Timestamp, edge: &Edge, status: u16, sdp: Option<Bytes>) -> Option<Bytes> {
+    pub(super) fn respond(&mut self, now: Timestamp, edge: &Edge, status: u16, sdp: Option<Bytes>) -> Option<Message> {
         if self.answer.as_ref().and_then(Message::status).is_some_and(|status| status >= 200) {
             return None;
         }
         let start = self.invite.response(status, reason(status));
         let start = if status == 100 { start } else { start.to_tag(&self.tag).copy("Record-Route") };
-        let contact = format!("<sip:edge@{};transport=ws>", edge.domain);
+        let contact = match &self.desk {
+            Some(desk) => format!("<{}>", desk.contact),
+            None => format!("<sip:edge@{};transport=ws>", edge.domain),
+        };
         let start = if status < 300 { start.header("Contact", contact).header("Allow", ALLOW) } else { start };
         let start = if let Some(sdp) = sdp { start.body("application/sdp", sdp) } else { start };
         if status >= 300 {
             self.gone_at = Some(now + PATIENCE);
         }
-        self.answer = Some(start.build());
-        self.last_answer()
+        let answer = start.build();
+        self.answer = Some(answer.clone());
+        match &mut self.desk {
+            // Transactions repeat a refusal until its ACK, and leave a 2xx to this end.
+            Some(_) if status >= 300 => self.is_confirmed = true,
+            Some(desk) if status >= 200 => desk.repetition = Some(Repetition::new(now, desk.server, answer.clone())),
+            Some(_) | None => {}
+        }
+        Some(answer)
     }
 
     /// The last answer to the INVITE.
@@ -82,8 +111,11 @@ impl Origin {
     }
 
     /// Takes in the ACK of the final answer, or anything else that proves that it arrived.
-    pub(super) const fn confirm(&mut self) {
+    pub(super) fn confirm(&mut self) {
         self.is_confirmed = true;
+        if let Some(desk) = &mut self.desk {
+            desk.repetition = None;
+        }
     }
 
     /// Whether the device has the final answer.
@@ -92,13 +124,21 @@ impl Origin {
     }
 
     /// The BYE of this end; `None` if the device hung up itself.
-    pub(super) fn bye(&mut self, now: Timestamp, edge: &Edge, random: &mut Random) -> Option<Bytes> {
+    pub(super) fn bye(&mut self, now: Timestamp, edge: &Edge, random: &mut Random) -> Option<Message> {
         if self.bye.is_some() || self.bye_received.is_some() {
             return None;
         }
-        let bye = self.dialog.request(Method::Bye).header("Via", edge.via(random)).build();
+        if let Some(desk) = &mut self.desk
+            && desk.repetition.is_some()
+        {
+            // It must wait for the ACK (RFC 3261 §15).
+            desk.wants_bye = true;
+            return None;
+        }
+        let start = self.dialog.request(Method::Bye);
+        let start = if self.desk.is_none() { start.header("Via", edge.via(random)) } else { start };
         self.gone_at = Some(now + PATIENCE);
-        self.bye = Some(bye.as_bytes().clone());
+        self.bye = Some(start.build());
         self.bye.clone()
     }
 
@@ -111,7 +151,7 @@ impl Origin {
     /// What the device has not confirmed, in the order it must come.
     pub(super) fn unconfirmed(&self) -> Vec<Bytes> {
         let answer = self.last_answer().filter(|_| !self.is_confirmed);
-        answer.into_iter().chain(self.bye.clone()).collect()
+        answer.into_iter().chain(self.bye.as_ref().map(|bye| bye.as_bytes().clone())).collect()
     }
 
     /// When the device need not be waited for any longer.
@@ -123,6 +163,7 @@ impl Origin {
     pub(super) fn is_done(&self, now: Timestamp) -> bool {
         let is_refused = self.answer.as_ref().and_then(Message::status).is_some_and(|status| status >= 300);
         let is_owed = self.bye.is_some() || is_refused && !self.is_confirmed;
-        self.bye_received.is_none() && (!is_owed || self.gone_at.is_some_and(|at| at <= now))
+        let is_repeated = self.desk.as_ref().is_some_and(|desk| desk.repetition.is_some());
+        !is_repeated && self.bye_received.is_none() && (!is_owed || self.gone_at.is_some_and(|at| at <= now))
     }
 }

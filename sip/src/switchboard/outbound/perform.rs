@@ -9,7 +9,7 @@ use crate::message::Message;
 use crate::switchboard::call::Farewell;
 use crate::switchboard::memory::Remembered;
 use crate::switchboard::outer::reason;
-use crate::switchboard::{OutboundDecision, Output, Switchboard, WokenCallState};
+use crate::switchboard::{DeviceKind, OutboundDecision, Output, Switchboard, WokenCallState};
 use crate::transaction::{ClientId, Flow, Input as Layer};
 
 impl Switchboard {
@@ -73,7 +73,7 @@ impl Switchboard {
         match (asked, far) {
             (Asked::Invite, Some(far)) => far.client = Some(id),
             (Asked::Bye, Some(far)) => far.bye = Some(id),
-            (Asked::Invite | Asked::Bye | Asked::StrayBye, _) => {}
+            (Asked::Invite | Asked::Bye | Asked::OriginBye | Asked::StrayBye, _) => {}
         }
         self.transactions.handle(now, Layer::Request { id, flow, request });
     }
@@ -147,7 +147,8 @@ impl Switchboard {
     fn ask_for_trunk_offer(&mut self, call: CallId) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
         let (device, device_sdp) = (outbound.call.device().device, outbound.origin.sdp());
-        self.outputs.push_back(Output::TrunkOfferWanted { call, device, device_sdp });
+        let kind = if outbound.origin.desk.is_some() { DeviceKind::Desk } else { DeviceKind::Phone };
+        self.outputs.push_back(Output::TrunkOfferWanted { call, device, kind, device_sdp });
     }
 
     fn ask_for_device_answer(&mut self, call: CallId) {
@@ -156,11 +157,10 @@ impl Switchboard {
         self.outputs.push_back(Output::DeviceAnswerWanted { call, trunk_sdp });
     }
 
-    fn hang_up_origin(&mut self, now: Timestamp, call: CallId) {
+    pub(super) fn hang_up_origin(&mut self, now: Timestamp, call: CallId) {
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
-        let device = outbound.call.device().device;
         let bye = outbound.origin.bye(now, &self.edge, &mut self.random);
-        self.transmit_to(device, bye);
+        self.carry_to_origin(now, call, bye);
     }
 
     /// The row is durable: whoever waits for the end is told, and the call is only remembered.
@@ -179,7 +179,7 @@ impl Switchboard {
         let far_byes = outbound.far.as_mut().map(|far| std::mem::take(&mut far.unanswered)).unwrap_or_default();
         if let Some(bye) = own_bye {
             let response = bye.response(200, reason(200)).build();
-            self.transmit_to(identity.device, Some(response.as_bytes().clone()));
+            self.carry_to_origin(now, call, Some(response));
         }
         for (id, bye) in far_byes {
             let response = bye.response(200, reason(200)).build();

@@ -72,7 +72,7 @@ fn a_change_that_crosses_one_of_the_edge_is_refused_and_both_are_made_in_the_end
     story.send(&answer(&own, "491 Request Pending", ""));
     assert!(story.shell.contains(&Output::ChangeAnswered { call: story.call(), side: Side::Outside, answer: None }));
     story.run_until(2_100);
-    let again = story.trunk.last().unwrap().clone();
+    let again = story.trunk.iter().rfind(|message| message.is_request()).unwrap().clone();
     assert_eq!((again.method(), again.cseq().number), (&Method::Invite, own.cseq().number + 1));
     story.send(&answer(&again, "200 OK", "v=theirs"));
     let ack = story.trunk.last().unwrap();
@@ -101,6 +101,74 @@ fn a_call_that_ends_refuses_the_change_that_waits() {
     assert_eq!(story.statuses(&Method::Invite).last(), Some(&487));
     story.send(&story.in_dialog("INVITE", 4, OFFER));
     assert_eq!(story.trunk.last().unwrap().status(), Some(481));
+    assert!(story.edge.changes.is_empty());
+}
+
+#[test]
+fn a_phone_holds_and_resumes_a_call_and_the_caller_is_told() {
+    let mut story = talking();
+    (story.change, story.renews) = (Some("v=new".to_owned()), true);
+    let call = story.call();
+    story.tell_phone(0, AgentInput::Hold { call });
+    let answered = AgentOutput::ChangeAnswered { call, answer: Some("v=new Device answer".into()) };
+    assert_eq!(story.phones[0].news.last(), Some(&answered));
+    assert!(story.shell.contains(&wanted(call, Side::Device, Some("v=holds"))));
+    let told = story.trunk.last().unwrap().clone();
+    assert_eq!((told.method(), told.body().as_ref()), (&Method::Invite, &b"v=new Outside offer"[..]));
+    story.send(&answer(&told, "200 OK", "v=fine"));
+    let fine = Output::ChangeAnswered { call, side: Side::Outside, answer: Some("v=fine".into()) };
+    assert_eq!(story.shell.last(), Some(&fine));
+    story.tell_phone(0, AgentInput::Hold { call });
+    assert_eq!(story.trunk.last().unwrap().method(), &Method::Ack, "it is held already");
+    story.tell_phone(0, AgentInput::Resume { call });
+    assert!(story.shell.contains(&wanted(call, Side::Device, Some("v=talks"))));
+    story.tell_phone(0, AgentInput::HangUp { call });
+    assert_eq!(story.rows(), [callfield_domain::Outcome::Completed]);
+    assert!(story.edge.changes.is_empty());
+}
+
+#[test]
+fn a_phone_that_began_the_call_holds_it_and_is_held() {
+    let (mut story, call) = dialled();
+    story.tell_phone(0, AgentInput::Hold { call });
+    assert!(story.shell.contains(&wanted(call, Side::Device, Some("v=holds"))));
+    let told = story.trunk.last().unwrap().clone();
+    assert_eq!((told.method(), told.cseq().number), (&Method::Invite, 2));
+    story.send(&answer(&told, "200 OK", "v=fine"));
+    let held = from_far(&told, "INVITE", 7, OFFER);
+    story.send(&held);
+    assert_eq!(story.trunk.last().unwrap().body().as_ref(), b"v=new Outside answer");
+    story.send(&from_far(&told, "ACK", 7, ""));
+    let asked = AgentOutput::ChangeWanted { call, offer: Some("v=new Device offer".into()), is_holding: true };
+    assert!(story.phones[0].news.contains(&asked));
+    assert!(story.shell.contains(&Output::ChangeAnswered { call, side: Side::Device, answer: Some("v=holds".into()) }));
+    story.run_until(60_000);
+    assert_eq!(story.edge.live_calls(), 1);
+}
+
+#[test]
+fn two_ends_that_hold_at_once_are_both_held_in_the_end() {
+    let (mut story, call) = dialled();
+    story.answers = false;
+    story.tell(Input::Renew { call, side: Side::Device });
+    story.tell_phone(0, AgentInput::Hold { call });
+    let refused = AgentOutput::ChangeAnswered { call, answer: None };
+    assert_eq!(story.phones[0].news.last(), Some(&refused));
+    (story.answers, story.renews) = (true, false);
+    let sdp = Some("v=late".into());
+    story.tell(Input::ChangeMade { call, side: Side::Device, sdp, renews_other: false });
+    assert!(story.phones[0].news.contains(&AgentOutput::ChangeWanted {
+        call,
+        offer: Some("v=late".into()),
+        is_holding: true
+    }));
+    let (due, why) = story.phones[0].agent.poll_timeout().unwrap();
+    assert_eq!(why, crate::agent::Why::Change(call));
+    story.now = due;
+    story.phones[0].agent.handle_timeout(due);
+    story.settle();
+    let agreed = AgentOutput::ChangeAnswered { call, answer: Some("v=new Device answer".into()) };
+    assert_eq!(story.phones[0].news.last(), Some(&agreed));
 }
 
 /// A call from the trunk that phone 0 answered, its answer acknowledged.
@@ -115,7 +183,36 @@ fn talking() -> Story {
 /// The trunk's answer to a request of the edge.
 fn answer(request: &Message, status: &str, body: &str) -> String {
     let (code, reason) = status.split_once(' ').unwrap();
-    let start = request.response(code.parse().unwrap(), reason).header("Contact", format!("<sip:0312345678@{TRUNK}>"));
+    let contact = format!("<sip:0312345678@{TRUNK}>");
+    let start = request.response(code.parse().unwrap(), reason).to_tag("f").header("Contact", contact);
     let start = if body.is_empty() { start } else { start.body("application/sdp", body.to_owned()) };
     start.build().to_string().replace("\r\n", "\n")
+}
+
+fn wanted(call: CallId, side: Side, offer: Option<&'static str>) -> Output {
+    Output::ChangeWanted { call, side, offer: offer.map(Bytes::from) }
+}
+
+/// A call that phone 0 began and the trunk answered, in which changes are passed on.
+fn dialled() -> (Story, CallId) {
+    let mut story = Story::awake();
+    let call = CallId::new(story.now, &mut Random::new(Seed::from_number(77)));
+    story.tell_phone(0, AgentInput::Dial { call, to: "+81312345678".to_owned(), sdp: "v=phone".into() });
+    let invite = story.trunk.last().unwrap().clone();
+    story.send(&answer(&invite, "200 OK", "v=far"));
+    (story.change, story.renews) = (Some("v=new".to_owned()), true);
+    (story, call)
+}
+
+/// A request of the far end in the dialog of a request of the edge.
+fn from_far(request: &Message, method: &str, cseq: u32, body: &str) -> String {
+    let length = body.replace('\n', "\r\n").len();
+    format!(
+        "{method} sip:edge@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK{method}{cseq};rport\n\
+         Max-Forwards: 70\nFrom: {}\nTo: {}\nCall-ID: {}\nCSeq: {cseq} {method}\nContact: <sip:far@{TRUNK}>\n\
+         Content-Type: application/sdp\nContent-Length: {length}\n\n{body}",
+        request.to(),
+        request.from(),
+        request.call_id()
+    )
 }

@@ -78,14 +78,6 @@ fn a_device_that_unregisters_is_gone_and_a_brief_one_is_told_the_shortest_time()
 }
 
 #[test]
-fn a_registration_from_anywhere_but_a_device_connection_is_refused() {
-    let mut story = Story::new();
-    let device = story.phones[0].identity.device;
-    story.send(&register(&story, &contact(device, "")));
-    assert_eq!(story.statuses(&Method::Register), [403]);
-}
-
-#[test]
 fn a_phone_learns_how_its_calls_stand_when_it_registers() {
     let mut story = Story::new();
     story.dial();

@@ -31,7 +31,7 @@ impl Story {
     /// The phone dials over a trunk at which the company has an account.
     fn dials_with_account(realm: Option<&str>) -> Self {
         let mut story = Self::new();
-        let account = Account { login: Login::new("desk", "secret"), realm: realm.map(str::to_owned) };
+        let account = TrunkAccount { login: Login::new("desk", "secret"), realm: realm.map(str::to_owned) };
         story.outbound =
             OutboundDecision::Dial(DialPlan { hops: vec![Hop { account: Some(account), ..hop(TRUNK) }], ..plan() });
         story.dial_out(0);

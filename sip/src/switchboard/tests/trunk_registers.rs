@@ -12,7 +12,7 @@ fn provider(number: u64) -> RegisteringTrunk {
         tenant: TenantId::new(at(0), &mut random),
         addresses: vec![TRUNK.parse().unwrap()],
         user: "0350001000".to_owned(),
-        account: Account { login: Login::new("desk", "secret"), realm: None },
+        account: TrunkAccount { login: Login::new("desk", "secret"), realm: None },
     }
 }
 
@@ -23,8 +23,16 @@ impl Story {
         story
     }
 
+    /// The REGISTERs, each once however often it was repeated.
     fn registers_sent(&self) -> Vec<&Message> {
-        self.trunk.iter().filter(|message| message.is_request() && message.method() == &Method::Register).collect()
+        let mut sent: Vec<&Message> = Vec::new();
+        for message in self.trunk.iter().filter(|message| message.method() == &Method::Register) {
+            let is_known = |known: &&Message| (known.call_id(), known.cseq()) == (message.call_id(), message.cseq());
+            if message.is_request() && !sent.iter().any(is_known) {
+                sent.push(message);
+            }
+        }
+        sent
     }
 
     fn provider_answers(&mut self, register: &Message, status: u16, headers: &[(&str, &str)]) {

@@ -22,7 +22,7 @@ impl Story {
             tenant: TenantId::new(now, &mut random),
             addresses: addresses.iter().map(|text| address(text)).collect(),
             user: "0350001000".to_owned(),
-            account: Account { login: Login::new("desk", "secret"), realm: None },
+            account: TrunkAccount { login: Login::new("desk", "secret"), realm: None },
         };
         let registration = TrunkRegistration::new(trunk, "192.0.2.1:5060", random.seed(), now).unwrap();
         let mut story = Self { registration, now, sent: Vec::new(), states: Vec::new() };

@@ -36,6 +36,8 @@ pub(in crate::switchboard) enum Event {
     ConnectionLost,
     /// The device is registered again; it does not know the call any more if its app was killed.
     Registered { is_known: bool },
+    /// The device never acknowledged the answer.
+    DeviceLost,
     /// The row is on disk.
     Persisted,
 }

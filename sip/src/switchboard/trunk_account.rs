@@ -7,14 +7,14 @@ use crate::message::Message;
 
 /// The account of a company at a trunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub struct TrunkAccount {
     /// User and password.
     pub login: Login,
     /// The one realm that is answered; `None`: whatever realm the trunk names.
     pub realm: Option<String>,
 }
 
-impl Account {
+impl TrunkAccount {
     /// The copy of a request that answers the strongest challenge of a 401 or 407; `None` if there is none for this
     /// account.
     pub(super) fn prove(&self, request: &Message, refusal: &Message, random: &mut Random) -> Option<Message> {
@@ -41,7 +41,7 @@ mod tests {
             "Via: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: <sip:a@h>;tag=1\nTo: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\n";
         let invite = message(&format!("INVITE sip:b@h SIP/2.0\n{head}Max-Forwards: 70\nContent-Length: 0\n\n"));
         let refusal = message(&format!("SIP/2.0 407 No\n{head}{challenge}Content-Length: 0\n\n"));
-        let account = Account { login: Login::new("desk", "secret"), realm: realm.map(str::to_owned) };
+        let account = TrunkAccount { login: Login::new("desk", "secret"), realm: realm.map(str::to_owned) };
         account.prove(&invite, &refusal, &mut Random::new(Seed::from_number(1)))
     }
 

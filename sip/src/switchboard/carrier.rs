@@ -1,0 +1,142 @@
+//! Messages of the edge to the devices that a call rings: over a phone's connection, or in transactions to a desk phone;
+//! and what comes back from desk phones.
+
+use callfield_domain::{CallId, DeviceId, Timestamp};
+
+use super::call::Event;
+use super::inner::Carrier;
+use super::{DeviceKind, Side, Switchboard};
+use crate::message::{Message, Method};
+use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, ServerId};
+
+impl Switchboard {
+    /// What carries messages to a device, and what it is.
+    pub(super) fn carrier_to(&self, device: DeviceId) -> (Carrier, DeviceKind) {
+        match self.bindings.binding(device) {
+            Some(binding) if binding.desk.is_some() => {
+                let flow = self.hop_to(binding.flow);
+                (Carrier::Transactions { flow, invite: None, bye: None }, DeviceKind::Desk)
+            }
+            Some(_) | None => (Carrier::Connection, DeviceKind::Phone),
+        }
+    }
+
+    /// Sends a message of a leg by what carries it.
+    pub(super) fn carry(&mut self, now: Timestamp, device: DeviceId, call: CallId, message: Option<Message>) {
+        let (Some(message), Some(leg)) = (message, self.inner.leg(device, call)) else { return };
+        match leg.carrier {
+            Carrier::Connection => self.transmit_to(device, Some(message.as_bytes().clone())),
+            Carrier::Transactions { bye: Some(id), .. } if !message.is_request() => {
+                self.transactions.handle(now, Layer::Respond { id, response: message });
+            }
+            Carrier::Transactions { flow, invite, .. } => {
+                let flow = self.reach_of_desk(device, flow);
+                self.transact(now, (device, call), flow, invite, message);
+            }
+        }
+    }
+
+    fn transact(
+        &mut self,
+        now: Timestamp,
+        (device, call): (DeviceId, CallId),
+        flow: Hop,
+        invited: Option<ClientId>,
+        message: Message,
+    ) {
+        let input = match (message.method(), invited) {
+            (Method::Ack, _) => Layer::Send { flow, message },
+            (Method::Cancel, Some(id)) => Layer::Cancel { id, reason: message.header("Reason").map(str::to_owned) },
+            (Method::Cancel, None) => return,
+            (method, _) => {
+                let id = self.new_client();
+                self.inner.by_client.insert(id, (device, call));
+                if method == &Method::Invite
+                    && let Some(leg) = self.inner.leg(device, call)
+                {
+                    leg.carrier = Carrier::Transactions { flow, invite: Some(id), bye: None };
+                }
+                Layer::Request { id, flow, request: message }
+            }
+        };
+        self.transactions.handle(now, input);
+    }
+
+    /// Takes in a response; `false` if it is not that of a desk phone that was rung.
+    pub(super) fn take_desk_response(&mut self, now: Timestamp, id: ClientId, response: &Message) -> bool {
+        let Some((device, call)) = self.inner.by_client.get(&id).copied() else { return false };
+        if response.method() == &Method::Invite {
+            self.take_answer(now, device, call, response);
+        }
+        true
+    }
+
+    /// A request to a desk phone is over; `false` if it was to nobody who was rung.
+    pub(super) fn end_desk_request(&mut self, now: Timestamp, id: ClientId, ended: Ended) -> bool {
+        let Some((device, call)) = self.inner.by_client.remove(&id) else { return false };
+        let Some(leg) = self.inner.leg(device, call) else { return true };
+        let is_invite = matches!(leg.carrier, Carrier::Transactions { invite, .. } if invite == Some(id));
+        if is_invite && leg.dialog().is_some() {
+            return true;
+        }
+        self.drop_inner(device, call);
+        if is_invite {
+            let status = if ended == Ended::Timeout { 408 } else { 503 };
+            self.tell(now, call, Event::Refused { device, status });
+        }
+        true
+    }
+
+    /// A desk phone that was rung hangs up; `false` if the BYE belongs to none. It is answered when the row is durable.
+    pub(super) fn take_desk_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) -> bool {
+        let Some((device, call)) = self.desk_dialog(bye) else { return false };
+        let lives = self.calls.get(&call).is_some_and(|live| live.winner() == Some(device));
+        let Some(leg) = self.inner.leg(device, call) else { return false };
+        if !lives {
+            self.respond(now, id, bye, 200);
+            self.drop_inner(device, call);
+            return true;
+        }
+        if let Carrier::Transactions { bye, .. } = &mut leg.carrier {
+            *bye = Some(id);
+        }
+        leg.bye_received = Some(bye.detached());
+        self.tell(now, call, Event::DeviceHungUp(device));
+        true
+    }
+
+    /// Where a desk phone is spoken to: where it is registered by now, else where its leg began.
+    pub(super) fn reach_of_desk(&self, device: DeviceId, flow: Hop) -> Hop {
+        self.bindings.binding(device).map_or(flow, |binding| self.hop_to(binding.flow))
+    }
+
+    /// Where requests to the device of a call that talks go, if it is a desk phone.
+    pub(super) fn flow_to_desk(&mut self, call: CallId) -> Option<Hop> {
+        let device = self.device_of(call)?;
+        let flow = match self.inner.leg(device, call) {
+            Some(leg) => leg.carrier.flow(),
+            None => self.outbound.flow_of_desk(call),
+        };
+        Some(self.reach_of_desk(device, flow?))
+    }
+
+    /// The leg of a desk phone that a request in a dialog belongs to.
+    pub(super) fn desk_leg(&mut self, request: &Message) -> Option<(CallId, Side)> {
+        let rung = self.desk_dialog(request).map(|(_, call)| call);
+        rung.or_else(|| self.desk_origin_dialog(request)).map(|call| (call, Side::Device))
+    }
+
+    /// Takes in an ACK that is not a trunk's.
+    pub(super) fn take_desk_ack(&mut self, now: Timestamp, ack: &Message) {
+        match self.inner.desk_owner(ack.call_id()) {
+            Some((_, call)) => drop(self.take_change_ack(now, (call, Side::Device), ack)),
+            None => self.take_desk_origin_ack(now, ack),
+        }
+    }
+
+    /// The leg of a desk phone whose dialog a request belongs to.
+    pub(super) fn desk_dialog(&mut self, request: &Message) -> Option<(DeviceId, CallId)> {
+        let (device, call) = self.inner.desk_owner(request.call_id())?;
+        self.inner.leg(device, call)?.dialog()?.take_in(request).ok().map(|()| (device, call))
+    }
+}
