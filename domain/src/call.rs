@@ -125,13 +125,14 @@ pub enum Milestone {
     StateAsked,
     /// The device registered.
     Registered,
-    /// The INVITE was sent to the device, or without one to the trunk.
+    /// The INVITE was sent to the device, or without one to the trunk whose id is the detail.
     InviteForwarded,
     /// The device, or without one the far end, rings (180).
     DeviceRinging,
     /// The device, or without one the far end, answered (200).
     Answered,
-    /// The device declined, or without one the far end: the detail is its SIP status.
+    /// The device declined, or without one the far end: the detail is its SIP status, or why its trunk was left (`silent`,
+    /// `full`).
     Declined,
     /// The device was told that the call is over or answered elsewhere.
     Cancelled,

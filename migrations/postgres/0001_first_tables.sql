@@ -93,7 +93,8 @@ CREATE TABLE numbers (
 CREATE UNIQUE INDEX numbers_by_tenant_e164 ON numbers (tenant_id, e164);
 CREATE INDEX numbers_by_e164 ON numbers (e164);
 
--- How calls come in and go out; calls go out to an IP address and a UDP port, if to anywhere.
+-- How calls come in and go out; calls go out to an IP address and a UDP port, if to anywhere. The lowest priority is
+-- tried first. credentials are sealed (server/src/app/vault.rs).
 CREATE TABLE trunks (
     tenant_id      UUID   NOT NULL REFERENCES tenants (id),
     id             UUID   NOT NULL,
@@ -101,6 +102,10 @@ CREATE TABLE trunks (
     kind           TEXT   NOT NULL,
     outgoing_host  TEXT,
     outgoing_port  BIGINT,
+    priority       BIGINT NOT NULL,
+    max_calls      BIGINT,
+    credentials    BYTEA,
+    is_enabled     BIGINT NOT NULL,
     created_at     BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );

@@ -93,7 +93,8 @@ CREATE TABLE numbers (
 CREATE UNIQUE INDEX numbers_by_tenant_e164 ON numbers (tenant_id, e164);
 CREATE INDEX numbers_by_e164 ON numbers (e164);
 
--- How calls come in and go out; calls go out to an IP address and a UDP port, if to anywhere.
+-- How calls come in and go out; calls go out to an IP address and a UDP port, if to anywhere. The lowest priority is
+-- tried first. credentials are sealed (server/src/app/vault.rs).
 CREATE TABLE trunks (
     tenant_id      BLOB    NOT NULL REFERENCES tenants (id),
     id             BLOB    NOT NULL,
@@ -101,6 +102,10 @@ CREATE TABLE trunks (
     kind           TEXT    NOT NULL,
     outgoing_host  TEXT,
     outgoing_port  INTEGER,
+    priority       INTEGER NOT NULL,
+    max_calls      INTEGER,
+    credentials    BLOB,
+    is_enabled     INTEGER NOT NULL,
     created_at     INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) STRICT;

@@ -9,6 +9,9 @@ pub mod reachable;
 pub mod records;
 pub mod route;
 pub mod token;
+pub mod trunk_login;
+pub mod trunk_registrations;
+pub mod vault;
 pub mod wake_port;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +24,8 @@ use crate::config::Config;
 use crate::db::Db;
 use clock::Clock;
 use edge_port::EdgeCommand;
+use trunk_registrations::TrunkRegistrations;
+use vault::Vault;
 use wake_port::WakeRequest;
 
 /// What every part of the server shares; a clone is the same one.
@@ -38,11 +43,16 @@ pub struct App {
     pub wakes: mpsc::Sender<WakeRequest>,
     /// Who writes the server's own changes: another one in each run, because an actor is never used again.
     pub server_actor: Actor,
+    /// How the registrations at trunks stand.
+    pub registrations: Arc<TrunkRegistrations>,
+    /// What seals the secrets of the database.
+    pub vault: Arc<Vault>,
     random: Arc<Mutex<Random>>,
 }
 
 impl App {
-    /// Joins the parts; `seed` must be one that nobody can guess.
+    /// Joins the parts; `seed` must be one that nobody can guess. Secrets are sealed with a key of this run alone, until
+    /// [`App::with_vault`] brings the one that is kept.
     pub fn new(
         config: Arc<Config>,
         db: Db,
@@ -53,7 +63,25 @@ impl App {
     ) -> Self {
         let mut random = Random::new(seed);
         let server_actor = Actor::new(records::server_key(&config.server.node), 1, &mut random);
-        Self { config, db, clock, edge, wakes, server_actor, random: Arc::new(Mutex::new(random)) }
+        let vault = Arc::new(Vault::in_memory(&mut random));
+        let registrations = Arc::default();
+        Self {
+            config,
+            db,
+            clock,
+            edge,
+            wakes,
+            server_actor,
+            registrations,
+            vault,
+            random: Arc::new(Mutex::new(random)),
+        }
+    }
+
+    /// Seals secrets with the key of `vault`.
+    #[must_use]
+    pub fn with_vault(self, vault: Vault) -> Self {
+        Self { vault: Arc::new(vault), ..self }
     }
 
     /// The time by this server's clock.

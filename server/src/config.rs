@@ -148,6 +148,14 @@ pub enum Digest {
 pub struct Telephony {
     /// Numbers that begin like one of these are not called.
     pub blocked_destinations: Vec<Prefix>,
+    /// Calls of one user to the outside at once.
+    pub user_calls: u32,
+    /// Calls to the outside that one user begins in any minute.
+    pub user_calls_a_minute: u32,
+    /// Calls of one company to the outside at once.
+    pub company_calls: u32,
+    /// Calls to the outside that one company begins in any minute.
+    pub company_calls_a_minute: u32,
 }
 
 /// The section `[media]`.

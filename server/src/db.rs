@@ -47,7 +47,7 @@ pub use open::Place;
 pub use outbox::{Delivery, NewDelivery};
 pub use phone_index::{IndexedNumber, KnownCaller};
 pub use tenants::Tenant;
-pub use trunks::Trunk;
+pub use trunks::{Trunk, TrunkKind};
 pub use users::User;
 
 use callfield_domain::TenantId;

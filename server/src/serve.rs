@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use callfield_domain::Seed;
+use callfield_domain::{Random, Seed};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -28,6 +28,7 @@ use crate::app::edge_port::EdgeCommand;
 use crate::app::metrics;
 use crate::app::records;
 use crate::app::route::Route;
+use crate::app::vault::{KeyError, Vault};
 use crate::app::wake_port::WakeRequest;
 use crate::config::{Config, Tls};
 use crate::db::{Db, DbError, Place};
@@ -52,6 +53,9 @@ pub enum ServeError {
     /// The certificate or its key.
     #[error("the certificate: {0}")]
     Certificate(String),
+    /// The key of the secrets.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The port is taken or not ours.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
@@ -96,10 +100,11 @@ impl Server {
         let db = open_database(&config).await?;
         let tls = certificate::acceptors(&config)?;
         sip.secure_with(tls.sip);
+        let vault = Vault::open(&config.server.data_dir, &mut Random::new(seed()?))?;
         metrics::recorder();
         let (edge_sender, edge) = mpsc::channel(WAITING_COMMANDS);
         let (wake_sender, wakes) = mpsc::channel(WAITING_COMMANDS);
-        let app = App::new(Arc::new(config), db, Clock::System, seed()?, edge_sender, wake_sender);
+        let app = App::new(Arc::new(config), db, Clock::System, seed()?, edge_sender, wake_sender).with_vault(vault);
         let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
         Ok(Self { app, listener, tls: tls.https, sip, senders, edge, wakes, tasks, stopping })
     }

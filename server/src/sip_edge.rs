@@ -9,6 +9,7 @@ mod known_calls;
 mod latency;
 mod logins;
 mod outbound;
+mod registering;
 mod resolver;
 mod route;
 mod sockets;
@@ -25,14 +26,14 @@ use std::time::Duration;
 
 use callfield_domain::Random;
 use callfield_sip::digest::Algorithm;
-use callfield_sip::switchboard::{Settings, Switchboard};
+use callfield_sip::switchboard::{OutboundCaps, Settings, Switchboard};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::reachable::reachable;
-use crate::config::Digest;
+use crate::config::{Digest, Telephony};
 use crate::media_relay::MediaRelays;
 use event_loop::{EventLoop, Inboxes};
 use journal::Journal;
@@ -56,6 +57,7 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
     tokio::spawn(strangers::keep_trunks_known(app.clone(), trunks_known, stop.clone()));
     let (journal, writing) = Journal::start(&app, answers.clone());
     let writing = tokio::spawn(writing);
+    tokio::spawn(registering::keep_registering(app.clone(), answers.clone(), stop.clone()));
     let switchboard = Switchboard::new(settings(&app, &sockets), app.random().seed(), app.now());
     let random = Random::new(app.random().seed());
     let media = MediaRelays::new(&app.config.media, app.clock.clone(), random);
@@ -86,6 +88,7 @@ fn settings(app: &App, sockets: &Sockets) -> Settings {
         tls_address: reached_at(&config.public_address, sockets.tls_address()),
         ring_limit: Duration::from_millis(config.ring_ms),
         digest: config.digest.iter().map(|digest| algorithm(*digest)).collect(),
+        outbound_caps: caps(&app.config.telephony),
         ..Settings::new(&config.domain, "")
     }
 }
@@ -94,6 +97,15 @@ const fn algorithm(digest: Digest) -> Algorithm {
     match digest {
         Digest::Md5 => Algorithm::Md5,
         Digest::Sha256 => Algorithm::Sha256,
+    }
+}
+
+fn caps(config: &Telephony) -> OutboundCaps {
+    OutboundCaps {
+        user_calls: config.user_calls,
+        user_calls_a_minute: config.user_calls_a_minute,
+        company_calls: config.company_calls,
+        company_calls_a_minute: config.company_calls_a_minute,
     }
 }
 

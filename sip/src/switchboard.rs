@@ -29,26 +29,33 @@ mod outer;
 mod output;
 mod perform;
 mod registrar;
+mod registrations;
 mod repetition;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod trunk;
+mod trunk_account;
+mod trunk_registration;
 
 pub use crate::extension::WokenCallState;
 pub use crate::transaction::Transport;
 pub use changes::Side;
 pub use flow::{ConnectionId, DeviceIdentity, DeviceKind, Flow, Peer};
 pub use input::{
-    Account, Decision, DeclinePolicy, DialPlan, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
+    Account, Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
 };
 pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
-pub use settings::{RING_CAP, Settings};
+pub use settings::{OutboundCaps, RING_CAP, Settings};
+pub use trunk_account::TrunkAccount;
+pub use trunk_registration::{RegisteringTrunk, RegistrationState};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use callfield_domain::{CallId, DeviceId, Milestone, Random, Seed, TenantId, TimelineEvent, Timestamp, UserId};
+use callfield_domain::{
+    CallId, DeviceId, Milestone, Random, Seed, TenantId, TimelineEvent, Timestamp, TrunkId, UserId,
+};
 
 use crate::message::StreamDecoder;
 use crate::transaction::{ClientId, ServerId, Settings as TransactionSettings, Transactions};
@@ -61,6 +68,7 @@ use login::Logins;
 use memory::Memory;
 use outbound::Outbounds;
 use outer::OuterLeg;
+use registrations::{RegistrationId, Registrations};
 
 /// Why a [`Switchboard`] wants to be called again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,12 +87,16 @@ pub enum Why {
     AnswerRetransmit(CallId),
     /// A row is not durable yet.
     PersistLimit(CallId),
+    /// A trunk has not answered an INVITE at all, and there is another one.
+    TrunkSilence(CallId),
     /// A device, or the far end it called, has not confirmed the end of a call.
     Closing(CallId, DeviceId),
     /// A change of a leg, its session's timer, or what is said again until it is acknowledged.
     Change(CallId),
     /// A registration runs out.
     BindingExpiry,
+    /// A registration at a trunk must be refreshed, or is tried again.
+    TrunkRegister(TrunkId),
     /// An ended call need not be remembered longer.
     Forget,
 }
@@ -97,6 +109,7 @@ enum Alarm {
     Outbound(CallId),
     Inner(DeviceId, CallId),
     Change(CallId, Side),
+    Registration(RegistrationId),
 }
 
 /// Who may have a part in calls.
@@ -131,6 +144,7 @@ pub struct Switchboard {
     inner: InnerLegs,
     outbound: Outbounds,
     changes: Changes,
+    registrations: Registrations,
     memory: Memory,
     agenda: Agenda<Alarm, Why>,
     transactions: Transactions,
@@ -164,6 +178,7 @@ impl Switchboard {
             next_client: 0,
             inner: InnerLegs::default(),
             outbound: Outbounds::default(),
+            registrations: Registrations::default(),
             changes: Changes::default(),
             agenda: Agenda::new(),
             received: 0,
@@ -188,6 +203,7 @@ impl Switchboard {
                 self.tell(now, call, Event::Persisted);
                 self.note_outbound_durable(now, call);
             }
+            Input::TrunksChanged { registering } => self.register_at(now, registering),
             Input::WakeReported(report) => self.note_report(report),
             Input::OutboundRouted { call, decision } => self.route_outbound(now, call, decision),
             Input::Credentials { login, account } => self.check_login(now, login, account),
@@ -219,6 +235,7 @@ impl Switchboard {
                 Alarm::Outer(call) => self.repeat_answer(now, call),
                 Alarm::Outbound(call) => self.wake_outbound(now, call),
                 Alarm::Inner(device, call) => self.drop_inner(device, call),
+                Alarm::Registration(id) => self.wake_registration(now, id),
                 Alarm::Change(call, side) => self.wake_change(now, (call, side)),
             }
         }

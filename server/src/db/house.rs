@@ -1,9 +1,9 @@
 //! A company with what its rows need, for the tests of tables.
 
-use callfield_domain::{DeviceId, Random, RecordId, Seed, TenantId, Timestamp, UserId};
+use callfield_domain::{DeviceId, Random, RecordId, Seed, TenantId, Timestamp, TrunkId, UserId};
 use serde_json::Value;
 
-use super::{Db, Device, Doc, PushEnvironment, PushService, PushTarget, Scoped, Tenant, User};
+use super::{Db, Device, Doc, PushEnvironment, PushService, PushTarget, Scoped, Tenant, Trunk, TrunkKind, User};
 
 /// A company, its database, and where its ids come from.
 pub(super) struct House {
@@ -77,6 +77,23 @@ impl House {
             }),
             push_invalid: None,
             enrolled_at: Timestamp::from_millis(10),
+        }
+    }
+
+    /// A trunk that is not stored yet.
+    pub(super) fn new_trunk(&mut self, at: i64, outgoing: Option<&str>) -> Trunk {
+        let created_at = Timestamp::from_millis(at);
+        Trunk {
+            id: TrunkId::new(created_at, &mut self.random),
+            name: "PBX".to_owned(),
+            kind: TrunkKind::Static,
+            addresses: vec!["192.0.2.7".parse().unwrap()],
+            outgoing: outgoing.map(|to| to.parse().unwrap()),
+            priority: 100,
+            max_calls: None,
+            credentials: None,
+            is_enabled: true,
+            created_at,
         }
     }
 

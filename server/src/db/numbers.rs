@@ -47,11 +47,14 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6)";
     SHOWN_BY = "SELECT e164 FROM numbers WHERE tenant_id = $1 AND (user_id IS NULL OR user_id = $2)
         ORDER BY CASE WHEN user_id = $2 THEN 0 ELSE 1 END, created_at, id LIMIT 1";
+    CALLED = "SELECT route FROM numbers WHERE tenant_id = $1 AND e164 = $2";
     /// Two companies may share a PBX: the number says which of them is called.
     INBOUND = "SELECT numbers.tenant_id AS tenant_id, trunk_addresses.trunk_id AS trunk_id, numbers.id AS number_id,
             numbers.route AS route
         FROM numbers JOIN trunk_addresses ON trunk_addresses.tenant_id = numbers.tenant_id
-        WHERE numbers.e164 = $1 AND trunk_addresses.address = $2
+            JOIN trunks ON trunks.tenant_id = trunk_addresses.tenant_id AND trunks.id = trunk_addresses.trunk_id
+        WHERE numbers.e164 = $1 AND trunk_addresses.address = $2 AND trunks.is_enabled = 1
+            AND trunks.kind = 'static'
         ORDER BY numbers.created_at, numbers.id LIMIT 1";
 }
 
@@ -69,6 +72,15 @@ impl Scoped {
             .bind(number.created_at.as_millis())
             .execute(connection).await.map(drop))?;
         Ok(())
+    }
+
+    /// Where the calls of a number of the company go: `record_owner`; `None` if the company does not have it.
+    pub async fn route_of(&mut self, e164: &str) -> Result<Option<String>> {
+        let tenant = self.tenant.uuid();
+        Ok(on!(self.tx, connection => sqlx::query_scalar(CALLED)
+            .bind(tenant)
+            .bind(e164)
+            .fetch_optional(connection).await)?)
     }
 
     /// The company number that calls of `user` show: the user's own, else the first that is nobody's own.
@@ -107,18 +119,11 @@ mod tests {
     async fn number_and_trunk(house: &mut House, e164: &str, at: i64) -> NumberId {
         let created_at = Timestamp::from_millis(at);
         let id = NumberId::new(created_at, &mut house.random);
-        let trunk = Trunk {
-            id: TrunkId::new(created_at, &mut house.random),
-            name: "PBX".to_owned(),
-            kind: "static".to_owned(),
-            addresses: vec!["127.0.0.1".parse().unwrap()],
-            outgoing: None,
-            created_at,
-        };
+        let trunk = Trunk { addresses: vec!["127.0.0.1".parse().unwrap()], ..house.new_trunk(at, None) };
         let mut rows = house.write().await;
         let number = Number { id, e164: e164.to_owned(), route: "record_owner".to_owned(), user: None, created_at };
         rows.insert_number(&number).await.unwrap();
-        rows.insert_trunk(&trunk).await.unwrap();
+        rows.put_trunk(&trunk).await.unwrap();
         rows.commit().await.unwrap();
         id
     }

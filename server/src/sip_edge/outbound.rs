@@ -6,11 +6,13 @@ mod tests;
 use std::net::SocketAddr;
 
 use callfield_domain::phone_number::{Kind, is_emergency};
-use callfield_domain::{Outcome, PhoneNumber};
-use callfield_sip::switchboard::{DialPlan, OutboundDecision, OutboundQuestion};
+use callfield_domain::{Outcome, PhoneNumber, TenantId};
+use callfield_sip::digest::Login;
+use callfield_sip::switchboard::{DialPlan, Hop, OutboundDecision, OutboundQuestion, TrunkAccount};
 
 use crate::app::App;
-use crate::db;
+use crate::app::trunk_login::TrunkLogin;
+use crate::db::{self, Trunk};
 
 /// The phone took the id of a call that exists (482, RFC 3261 §8.2.2.2: it was here before).
 pub(super) const REUSED: OutboundDecision = reject(482, Outcome::Failed);
@@ -52,10 +54,35 @@ async fn route(app: &App, question: &OutboundQuestion) -> db::Result<OutboundDec
         Ok(called) => called,
         Err(refusal) => return Ok(refusal),
     };
-    let trunk = rows.outgoing_trunk().await?.filter(|trunk| is_reached(app, *trunk));
+    let trunks = rows.trunks().await?;
+    let hops: Vec<Hop> = trunks.iter().filter_map(|trunk| hop_over(app, question.device.tenant, trunk)).collect();
     let caller = rows.number_shown_by(question.device.user).await?;
-    let (Some(trunk), Some(caller)) = (trunk, caller) else { return Ok(NO_WAY_OUT) };
-    Ok(OutboundDecision::Dial(DialPlan { trunk, caller, called, why: "trunk".to_owned() }))
+    match caller {
+        Some(caller) if !hops.is_empty() => {
+            Ok(OutboundDecision::Dial(DialPlan { hops, caller, called, why: "trunk".to_owned() }))
+        }
+        _ => Ok(NO_WAY_OUT),
+    }
+}
+
+/// A trunk that takes calls, as the edge calls it.
+fn hop_over(app: &App, tenant: TenantId, trunk: &Trunk) -> Option<Hop> {
+    let address = trunk.takes_calls_at().filter(|to| is_reached(app, *to))?;
+    let account = login_at(app, tenant, trunk).map(|login| account_of(&login));
+    Some(Hop { trunk: trunk.id, address, max_calls: trunk.max_calls, account })
+}
+
+/// What the company proves itself to a trunk with.
+pub(super) fn login_at(app: &App, tenant: TenantId, trunk: &Trunk) -> Option<TrunkLogin> {
+    let login = TrunkLogin::unseal(&app.vault, tenant, trunk.id, trunk.credentials.as_deref()?);
+    let login = login.inspect_err(|error| tracing::error!(trunk = %trunk.id, %error, "a trunk's credentials are lost"));
+    login.ok()
+}
+
+/// A login as the switchboard uses it.
+pub(super) fn account_of(login: &TrunkLogin) -> TrunkAccount {
+    let realm = login.realm.as_ref().map(|realm| realm.reveal().to_owned());
+    TrunkAccount { login: Login::new(login.username.reveal(), login.password.reveal()), realm }
 }
 
 /// What to ask of the trunk for a number as it was dialled in `region`, or why not.
@@ -83,6 +110,6 @@ fn is_blocked(app: &App, e164: &str) -> bool {
 }
 
 /// Whether the edge's one UDP socket can send there.
-fn is_reached(app: &App, trunk: SocketAddr) -> bool {
+pub(super) fn is_reached(app: &App, trunk: SocketAddr) -> bool {
     app.config.sip.udp.address().is_some_and(|socket| socket.is_ipv4() == trunk.is_ipv4())
 }

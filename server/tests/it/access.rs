@@ -30,7 +30,11 @@ const OPERATIONS: &[(Method, &str, Needs)] = &[
     (Method::GET, "/v1/records/{id}", Needs::Token),
     (Method::PATCH, "/v1/records/{id}", Needs::Token),
     (Method::POST, "/v1/sync", Needs::Device),
+    (Method::GET, "/v1/trunks", Needs::Admin),
     (Method::POST, "/v1/trunks", Needs::Admin),
+    (Method::DELETE, "/v1/trunks/{id}", Needs::Admin),
+    (Method::GET, "/v1/trunks/{id}", Needs::Admin),
+    (Method::PATCH, "/v1/trunks/{id}", Needs::Admin),
     (Method::POST, "/v1/users", Needs::Admin),
 ];
 
@@ -91,13 +95,16 @@ db_test! {
         office.put_call(&call).await;
         let record = office.contact(&office.admin, None, json!({ "last_name": "Tanaka" })).await;
         let etag = office.get(&office.admin, &record).await.etag();
+        let trunk = office.trunk(json!({})).await;
         let (_, stranger) = company(&office.app, "XYZ").await;
         let with_id = |route: &Route| route.path.contains("{id}") && route.needs != Needs::Device;
         for route in serve::routes().into_iter().filter(with_id) {
-            let path = match route.path.starts_with("/v1/records") {
-                true => record.clone(),
-                false => route.path.replace("{id}", &call.id.to_string()),
+            let path = match route.path {
+                "/v1/records/{id}" => record.clone(),
+                "/v1/trunks/{id}" => trunk.clone(),
+                path => path.replace("{id}", &call.id.to_string()),
             };
+            let owner = if route.needs == Needs::Admin { &office.admin } else { &phone.token };
             let ask = |token: &str| {
                 let mut request = request(route.method.clone(), &path, token, Body::from("{}"));
                 request.headers_mut().insert(header::IF_MATCH, etag.parse().unwrap());
@@ -105,11 +112,17 @@ db_test! {
             };
             let answer = ask(&stranger).await;
             assert_eq!((answer.status, answer.error()), (StatusCode::NOT_FOUND, "not_found"), "{} {path}", route.method);
-            if route.needs == Needs::Token {
-                assert_eq!(ask(&phone.token).await.status, StatusCode::OK, "{} {path}", route.method);
+            if route.needs == Needs::Token || route.path == "/v1/trunks/{id}" {
+                assert!(ask(owner).await.status.is_success(), "{} {path}", route.method);
             }
         }
-        for (path, list) in [("/v1/calls", "calls"), ("/v1/devices", "devices"), ("/v1/records?type=contact", "records")] {
+        office.trunk(json!({})).await;
+        for (path, list) in [
+            ("/v1/calls", "calls"),
+            ("/v1/devices", "devices"),
+            ("/v1/records?type=contact", "records"),
+            ("/v1/trunks", "trunks"),
+        ] {
             assert_eq!(office.get(&stranger, path).await.body, json!({ list: [] }));
             assert_eq!(office.get(&office.admin, path).await.body[list].as_array().unwrap().len(), 1);
         }

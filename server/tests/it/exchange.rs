@@ -63,14 +63,19 @@ impl Exchange {
 
     /// A trunk of the company of `admin` that takes its calls, and the number that is shown.
     pub(crate) async fn trunk(&self, admin: &str, number: &str) -> Trunk {
-        let far = Trunk::new(self.udp).await;
-        let trunk = json!({
-            "name": "PBX", "kind": "static", "addresses": ["127.0.0.1"], "outgoing": { "host": "127.0.0.1", "port": far.port() },
-        });
+        let far = self.further_trunk(admin, json!({})).await;
         let number = json!({ "e164": number, "route": "record_owner" });
-        for (path, body) in [("/v1/trunks", trunk), ("/v1/numbers", number)] {
-            assert_eq!(self.office.post(admin, path, body).await.status, StatusCode::CREATED);
-        }
+        assert_eq!(self.office.post(admin, "/v1/numbers", number).await.status, StatusCode::CREATED);
+        far
+    }
+
+    /// One more trunk of the company of `admin` that takes its calls, unlike the ordinary one where `fields` say so.
+    pub(crate) async fn further_trunk(&self, admin: &str, fields: Value) -> Trunk {
+        let far = Trunk::new(self.udp).await;
+        let outgoing = json!({ "host": "127.0.0.1", "port": far.port() });
+        let mut trunk = json!({ "name": "PBX", "kind": "static", "addresses": ["127.0.0.1"], "outgoing": outgoing });
+        trunk.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        assert_eq!(self.office.post(admin, "/v1/trunks", trunk).await.status, StatusCode::CREATED);
         far
     }
 

@@ -20,7 +20,10 @@ mod sip_tls;
 mod sync;
 mod sync_wire;
 mod tls;
+mod trunk_calls;
+mod trunk_registers;
 mod trunk_streams;
+mod trunks;
 
 #[path = "../../src/db/testing.rs"]
 mod testing;

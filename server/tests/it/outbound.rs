@@ -1,6 +1,9 @@
 //! Calls that phones begin: how the office sets them up, and what becomes of them in the API and in the records.
 
-use callfield_domain::{CallFacts, CallId, CallState, Direction, Outcome, RecordId, Timestamp};
+use std::net::SocketAddr;
+
+use callfield_domain::{CallFacts, CallId, CallState, Direction, Outcome, RecordId, TenantId, Timestamp};
+use callfield_server::db::Trunk;
 use callfield_sync::schema::RecordType;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -21,13 +24,12 @@ db_test! {
         let made = office.post(&office.admin, "/v1/trunks", trunk(json!({ "host": "192.0.2.7", "port": 5060 }))).await;
         assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
         assert_eq!(made.body["outgoing"], json!({ "host": "192.0.2.7", "port": 5060 }));
-        let stored = office.app.db.read(office.tenant).await.unwrap().outgoing_trunk().await.unwrap();
-        assert_eq!(stored, Some("192.0.2.7:5060".parse().unwrap()));
+        assert_eq!(places(&office, office.tenant).await, [Some("192.0.2.7:5060".parse().unwrap())]);
 
         let (other_tenant, other) = company(&office.app, "XYZ").await;
         let without = office.post(&other, "/v1/trunks", trunk(Value::Null)).await;
         assert_eq!((without.status, &without.body["outgoing"]), (StatusCode::CREATED, &Value::Null));
-        assert_eq!(office.app.db.read(other_tenant).await.unwrap().outgoing_trunk().await.unwrap(), None);
+        assert_eq!(places(&office, other_tenant).await, [None]);
     }
 
     async fn what_is_no_place_for_calls_is_refused(db: Db) {
@@ -47,7 +49,7 @@ db_test! {
             let answer = office.post(&office.admin, "/v1/trunks", trunk).await;
             assert_eq!((answer.status, answer.error()), (StatusCode::UNPROCESSABLE_ENTITY, code), "{outgoing}");
         }
-        assert_eq!(office.app.db.read(office.tenant).await.unwrap().outgoing_trunk().await.unwrap(), None);
+        assert_eq!(places(&office, office.tenant).await, []);
     }
 
     async fn a_number_may_be_one_persons_of_the_same_company(db: Db) {
@@ -191,6 +193,12 @@ db_test! {
         let calls = office.get(&office.admin, "/v1/records?type=call").await;
         assert_eq!(calls.body["records"].as_array().unwrap().len(), 2);
     }
+}
+
+/// Where the trunks of a company take calls.
+async fn places(office: &Office, tenant: TenantId) -> Vec<Option<SocketAddr>> {
+    let trunks = office.app.db.read(tenant).await.unwrap().trunks().await.unwrap();
+    trunks.iter().map(Trunk::takes_calls_at).collect()
 }
 
 fn later(ms: i64) -> Timestamp {

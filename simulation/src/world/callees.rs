@@ -1,10 +1,10 @@
 //! Calls that phones begin: who dials, what the shell of the edge makes of it, and what the called do.
 
 use bytes::Bytes;
-use callfield_domain::{CallId, Outcome};
+use callfield_domain::{CallId, Outcome, Random, Seed, Timestamp, TrunkId};
 use callfield_sip::agent::Input as AgentInput;
 use callfield_sip::message::{Message, Method};
-use callfield_sip::switchboard::{DialPlan, Input, OutboundDecision, OutboundQuestion};
+use callfield_sip::switchboard::{DialPlan, Hop, Input, OutboundDecision, OutboundQuestion};
 
 use super::{Event, World};
 use crate::pbx::PBX;
@@ -55,13 +55,22 @@ impl World {
             OutboundDecision::Reject { status: 403, outcome: Outcome::Blocked }
         } else {
             OutboundDecision::Dial(DialPlan {
-                trunk: PBX,
+                hops: self.hops(),
                 caller: "+81350001000".to_owned(),
                 called: question.to.clone(),
                 why: "trunk".to_owned(),
             })
         };
         self.answer_edge(0, 50, Input::OutboundRouted { call, decision });
+    }
+
+    /// One to three trunks, which all lead to the one PBX.
+    fn hops(&mut self) -> Vec<Hop> {
+        let hop = |number: u64| {
+            let trunk = TrunkId::new(Timestamp::ZERO, &mut Random::new(Seed::from_number(number)));
+            Hop { trunk, address: PBX, max_calls: (number == 1).then_some(2), account: None }
+        };
+        (1..=1 + self.random.below(3)).map(hop).collect()
     }
 
     /// The SDP of one side of an outbound call, which now and then cannot be made.
@@ -79,7 +88,8 @@ impl World {
         let deed = match self.random.below(100) {
             0..60 => CalleeDeed::Answer(200),
             60..70 => CalleeDeed::Answer(486),
-            70..80 => CalleeDeed::Answer(603),
+            70..75 => CalleeDeed::Answer(603),
+            75..85 => CalleeDeed::Answer(503),
             _ => return,
         };
         let at = self.soon(100, 40_000);

@@ -27,7 +27,7 @@ pub struct Challenge {
 }
 
 /// A user and a password.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     user: String,
     password: String,

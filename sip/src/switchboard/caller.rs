@@ -26,6 +26,11 @@ pub(super) fn parties_of(invite: &Message) -> Parties {
     Parties { from, from_name: caller.display().map(std::borrow::Cow::into_owned), to }
 }
 
+/// Whom the caller called before the call was sent to a contact of the edge.
+pub(super) fn called_in_to(invite: &Message) -> String {
+    invite.to().uri().map(|uri| user_of(&uri)).unwrap_or_default()
+}
+
 fn is_withheld(invite: &Message, from: &str) -> bool {
     let wants_privacy = invite.headers("Privacy").flat_map(|value| value.split(';')).any(|token| {
         let token = token.trim();

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use callfield_domain::{CallId, DeviceId, Outcome, TenantId, Timestamp, UserId};
+use callfield_domain::{CallId, DeviceId, Outcome, TenantId, Timestamp, TrunkId, UserId};
 
-use super::{ConnectionId, DeviceIdentity, Flow, Peer, Side, Transport};
+use super::{ConnectionId, DeviceIdentity, Flow, Peer, RegisteringTrunk, Side, Transport, TrunkAccount};
 use crate::digest::Ha1;
 use crate::transaction::ServerId;
 
@@ -104,6 +104,11 @@ pub enum Input {
         /// The call.
         call: CallId,
     },
+    /// At which trunks the edge registers from now on: all of them, those that it knows too.
+    TrunksChanged {
+        /// The trunks.
+        registering: Vec<RegisteringTrunk>,
+    },
     /// Answers [`Output::CredentialsWanted`](super::Output::CredentialsWanted).
     Credentials {
         /// The login, as in the question.
@@ -191,17 +196,30 @@ pub enum OutboundDecision {
     },
 }
 
-/// Whom a device calls, over which trunk and as whom.
+/// Whom a device calls, over which trunks and as whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DialPlan {
-    /// Where the trunk takes calls, over UDP.
-    pub trunk: SocketAddr,
+    /// The trunks that are tried, in this order, until one takes the call.
+    pub hops: Vec<Hop>,
     /// The company number that is shown to the far end: E.164.
     pub caller: String,
     /// Whom it calls: E.164, or an internal number as it was dialled.
     pub called: String,
     /// Why this way, e.g. `trunk`: goes into the timeline.
     pub why: String,
+}
+
+/// A trunk that may take a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// The trunk: goes into the timeline.
+    pub trunk: TrunkId,
+    /// Where it takes calls, over UDP.
+    pub address: SocketAddr,
+    /// How many calls may go out through it at once; `None`: any number.
+    pub max_calls: Option<u32>,
+    /// What its 401 or 407 is answered with, once; `None`: with nothing.
+    pub account: Option<TrunkAccount>,
 }
 
 /// What a decline on one device means for the others.

@@ -5,6 +5,7 @@
 //! what comes, `perform` does what a call wants.
 
 mod call;
+mod caps;
 mod desk;
 mod far;
 mod from_device;
@@ -15,13 +16,14 @@ mod perform;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use callfield_domain::{CallId, DeviceId, Timestamp};
+use callfield_domain::{CallId, DeviceId, Timestamp, TrunkId};
 
-use super::{Alarm, DeviceIdentity, Side, Switchboard, Why, WokenCallState};
+use super::{Alarm, DeviceIdentity, Hop, Side, Switchboard, Why, WokenCallState};
 use crate::dialog::Dialog;
 use crate::message::Message;
 use crate::transaction::{ClientId, Flow, ServerId};
 use call::{Call, Event};
+use caps::Meter;
 use far::Far;
 use origin::Origin;
 
@@ -29,9 +31,35 @@ use origin::Origin;
 struct Outbound {
     call: Call,
     origin: Origin,
+    /// The leg over the trunk whose turn it is.
     far: Option<Far>,
+    /// Legs over trunks that were left for the next one, until they are over.
+    former: Vec<Far>,
+    /// The trunk that counts this call among its own.
+    held: Option<TrunkId>,
+    /// Whether the meter counts this call.
+    is_metered: bool,
     /// The SDP answer for the device.
     answer: Option<Bytes>,
+}
+
+impl Outbound {
+    fn new(call: Call, origin: Origin) -> Self {
+        Self { call, origin, far: None, former: Vec::new(), held: None, is_metered: false, answer: None }
+    }
+
+    /// The leg with this Call-ID.
+    fn far_named(&mut self, call_id: &str) -> Option<&mut Far> {
+        self.far.iter_mut().chain(&mut self.former).find(|far| far.call_id() == call_id)
+    }
+
+    fn fars(&self) -> impl Iterator<Item = &Far> {
+        self.far.iter().chain(&self.former)
+    }
+
+    fn is_former(&self, call_id: &str) -> bool {
+        self.former.iter().any(|far| far.call_id() == call_id)
+    }
 }
 
 /// What a request to the far end was.
@@ -56,6 +84,9 @@ pub(super) struct Outbounds {
     /// By the Call-ID that the edge chose.
     by_far: BTreeMap<String, CallId>,
     by_client: BTreeMap<ClientId, (CallId, Asked)>,
+    /// How many calls each trunk has now.
+    on_trunk: BTreeMap<TrunkId, u32>,
+    meter: Meter,
     /// By the INVITE of a desk phone.
     by_server: BTreeMap<ServerId, CallId>,
     /// The desk phones that call, by what names their dialogs.
@@ -75,6 +106,25 @@ impl Outbounds {
     /// How a call stands for a device that names it; `None` if it is no outbound call.
     pub(super) fn state(&self, call: CallId, device: DeviceIdentity) -> Option<WokenCallState> {
         self.calls.get(&call).map(|outbound| outbound.call.woken_state(device))
+    }
+
+    /// Whether a trunk has as many calls as it may.
+    fn is_full(&self, hop: &Hop) -> bool {
+        let calls = self.on_trunk.get(&hop.trunk).copied().unwrap_or_default();
+        hop.max_calls.is_some_and(|limit| calls >= limit)
+    }
+
+    /// Counts a call at this trunk, and at no other.
+    fn hold(&mut self, call: CallId, trunk: Option<TrunkId>) {
+        let Some(outbound) = self.calls.get_mut(&call) else { return };
+        let before = std::mem::replace(&mut outbound.held, trunk);
+        if let Some(left) = before.and_then(|before| self.on_trunk.get_mut(&before)) {
+            *left -= 1;
+        }
+        if let Some(trunk) = trunk {
+            *self.on_trunk.entry(trunk).or_default() += 1;
+        }
+        self.on_trunk.retain(|_, calls| *calls > 0);
     }
 
     /// The device that began a call.
@@ -170,11 +220,10 @@ impl Switchboard {
     /// Lets a call go when it is over and both ends have heard of it; else sets its next deadline.
     fn settle_outbound(&mut self, now: Timestamp, call: CallId) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
-        let is_done = outbound.origin.is_done(now) && outbound.far.as_ref().is_none_or(|far| far.is_done(now));
+        let is_done = outbound.origin.is_done(now) && outbound.fars().all(|far| far.is_done(now));
         if !(outbound.call.is_gone() && is_done) {
             let device = outbound.call.device().device;
-            let expected =
-                outbound.origin.gone_at().into_iter().chain(outbound.far.as_ref().and_then(Far::lingers_until));
+            let expected = outbound.origin.gone_at().into_iter().chain(outbound.fars().filter_map(Far::lingers_until));
             let closing = expected.filter(|at| *at > now).map(|at| (at, Why::Closing(call, device)));
             let repetition = outbound.origin.desk.as_ref().and_then(|desk| desk.repetition.as_ref());
             let repeated = repetition.map(|repetition| (repetition.deadline(), Why::AnswerRetransmit(call)));
@@ -188,7 +237,7 @@ impl Switchboard {
             self.outbound.by_server.remove(&desk.server);
             self.outbound.desks.remove(&gone.origin.name());
         }
-        if let Some(far) = gone.far {
+        for far in gone.fars() {
             self.outbound.by_far.remove(far.call_id());
         }
     }

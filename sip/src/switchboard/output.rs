@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use callfield_domain::{CallFacts, CallId, DeviceId, TenantId, TimelineEvent, Timestamp};
+use callfield_domain::{CallFacts, CallId, DeviceId, TenantId, TimelineEvent, Timestamp, TrunkId};
 
-use super::{ConnectionId, DeviceIdentity, DeviceKind, Flow, Side};
+use super::{ConnectionId, DeviceIdentity, DeviceKind, Flow, RegistrationState, Side};
 use crate::transaction::ServerId;
 
 /// An effect, or a question to the shell.
@@ -119,6 +119,13 @@ pub enum Output {
     Persist(CallFacts),
     /// The call moved on (rings, was answered). For views and the live row; nothing waits for it.
     CallChanged(CallFacts),
+    /// A registration at a trunk stands otherwise than before.
+    TrunkRegistration {
+        /// The trunk.
+        trunk: TrunkId,
+        /// How.
+        state: RegistrationState,
+    },
     /// One entry of the why-it-rang timeline.
     Timeline {
         /// The call.
@@ -135,6 +142,8 @@ pub struct RouteQuestion {
     pub call: CallId,
     /// The address the INVITE came from: the only thing that is proven about the caller.
     pub source: SocketAddr,
+    /// The trunk, and whose it is, if the call came on a registration at it: `to` is then of the To header.
+    pub registration: Option<(TenantId, TrunkId)>,
     /// The user part of the caller's URI (P-Asserted-Identity, else From); empty when withheld.
     pub from: String,
     /// The display name that came with it; nothing vouches for it.

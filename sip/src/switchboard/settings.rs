@@ -7,6 +7,25 @@ use crate::digest::Algorithm;
 /// The longest a call may ring, whatever the settings say.
 pub const RING_CAP: Duration = Duration::from_secs(120);
 
+/// How much a user and a company may call out: the loss that a stolen phone may cause. A call beyond it is refused with 403.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboundCaps {
+    /// Calls of a user at once.
+    pub user_calls: u32,
+    /// Calls that a user begins in any minute.
+    pub user_calls_a_minute: u32,
+    /// Calls of a company at once.
+    pub company_calls: u32,
+    /// Calls that a company begins in any minute.
+    pub company_calls_a_minute: u32,
+}
+
+impl Default for OutboundCaps {
+    fn default() -> Self {
+        Self { user_calls: 4, user_calls_a_minute: 20, company_calls: 100, company_calls_a_minute: 200 }
+    }
+}
+
 /// Settings of a [`Switchboard`](super::Switchboard).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -37,6 +56,8 @@ pub struct Settings {
     pub memory: Duration,
     /// How many ended calls are remembered at most.
     pub memory_size: usize,
+    /// How much a user and a company may call out.
+    pub outbound_caps: OutboundCaps,
     /// How many calls may live at once; one more is answered 503.
     pub max_calls: usize,
 }
@@ -58,6 +79,7 @@ impl Settings {
             persist_limit: Duration::from_secs(20),
             memory: Duration::from_secs(600),
             memory_size: 10_000,
+            outbound_caps: OutboundCaps::default(),
             max_calls: 20_000,
         }
     }

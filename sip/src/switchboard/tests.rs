@@ -8,6 +8,9 @@ mod outbound;
 mod refusals;
 mod registration;
 mod tls;
+mod trunk_hops;
+mod trunk_proofs;
+mod trunk_registers;
 
 use std::net::SocketAddr;
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use callfield_domain::{CallId, Timestamp};
 
 use super::call::{Call, Event};
-use super::caller::parties_of;
+use super::caller::{Parties, called_in_to, parties_of};
 use super::changes::Arrival;
 use super::outer::{OuterLeg, SUPPORTED, name_of, reason, with_hints};
 use super::{Alarm, ConnectionId, Flow, Output, Peer, RouteQuestion, Settings, Side, Switchboard, Transport};
@@ -102,6 +102,7 @@ impl Switchboard {
                     let is_final = response.status().is_some_and(|status| status >= 200);
                     let is_known = self.take_change_response(now, id, &response)
                         || self.take_far_response(now, id, &response)
+                        || self.take_registration_answer(now, id, &response)
                         || self.take_desk_response(now, id, &response);
                     if !is_known && is_final {
                         self.finish_bye(id);
@@ -111,6 +112,7 @@ impl Switchboard {
                 Layered::ClientEnded { id, ended } => {
                     let is_known = self.end_change_request(now, id, ended)
                         || self.end_far_request(now, id, ended)
+                        || self.end_registration_request(now, id, ended)
                         || self.end_desk_request(now, id, ended);
                     if !is_known {
                         self.finish_bye(id);
@@ -152,7 +154,11 @@ impl Switchboard {
         let (Some(leg), Some(source)) = (OuterLeg::new(flow, id, invite, tag, contact), self.source_of(flow)) else {
             return self.respond(now, id, invite, 400);
         };
-        let (call, parties) = (CallId::new(now, &mut self.random), parties_of(invite));
+        let (call, mut parties) = (CallId::new(now, &mut self.random), parties_of(invite));
+        let registration = self.registrations.called(&parties.to, source);
+        if registration.is_some() {
+            parties.to = called_in_to(invite);
+        }
         self.outer_by_name.insert(leg.name(), call);
         self.outer_by_server.insert(id, call);
         let trying = leg.progress(100);
@@ -162,7 +168,8 @@ impl Switchboard {
             self.transactions.handle(now, Layer::Respond { id, response });
         }
         self.act(now, call);
-        let question = RouteQuestion { call, source, from: parties.from, from_name: parties.from_name, to: parties.to };
+        let Parties { from, from_name, to } = parties;
+        let question = RouteQuestion { call, source, registration, from, from_name, to };
         self.outputs.push_back(Output::RouteWanted(question));
     }
 

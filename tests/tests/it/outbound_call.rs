@@ -52,6 +52,8 @@ async fn phone_calls(database: Option<&str>) {
     story.chapter("the far end hangs up", desk.is_hung_up_on()).await;
     story.chapter("the far end is busy", desk.finds_it_busy()).await;
     story.chapter("the phone gives up", desk.gives_up()).await;
+    story.chapter("a trunk that wants proof gets it", desk.proves_itself()).await;
+    story.chapter("the next trunk takes what the first refuses", desk.takes_the_next_trunk()).await;
     story.chapter("a blocked country is refused", desk.is_refused_a_blocked_country()).await;
     story.chapter("an emergency number is left to the phone", desk.leaves_emergencies_alone()).await;
     story.chapter("everything stops by itself", desk.office.stop()).await;
@@ -70,7 +72,10 @@ impl Desk {
         let deployment = Deployment::start(story.folder(), database).await?;
         let port = Callee::port()?;
         let outgoing = json!({ "host": "127.0.0.1", "port": port });
-        let trunk = json!({ "name": "callee", "kind": "static", "addresses": ["127.0.0.1"], "outgoing": outgoing });
+        let credentials = json!({ "username": "company", "password": "correct-horse" });
+        let trunk = json!({
+            "name": "callee", "kind": "static", "addresses": ["127.0.0.1"], "outgoing": outgoing, "credentials": credentials,
+        });
         deployment.admin().post("/v1/trunks", &trunk).await?;
         let phone = Phone::enrol(&deployment, PHONE).await?;
         Ok(Self { office: Office { deployment }, phone, port })
@@ -151,6 +156,34 @@ impl Desk {
         pbx.end().await?;
         let call = self.newest("canceled").await?;
         ensure!(call["id"] == rings["call"], "the newest call is not the phone's");
+        Ok(())
+    }
+
+    /// sipp itself checks the proof of the INVITE (401), and sees one of the BYE (407).
+    async fn proves_itself(&self) -> Result<()> {
+        let pbx = self.callee("callee_wants_proof")?;
+        self.dial(CONTACT_NUMBER, &["--for", "1"]).await?;
+        pbx.end().await?;
+        self.newest("completed").await.map(drop)
+    }
+
+    async fn takes_the_next_trunk(&self) -> Result<()> {
+        let port = Callee::port()?;
+        let outgoing = json!({ "host": "127.0.0.1", "port": port });
+        let addresses = ["127.0.0.1"];
+        let trunk = json!({
+            "name": "second", "kind": "static", "addresses": addresses, "outgoing": outgoing, "priority": 200,
+        });
+        let second = self.office.deployment.admin().post("/v1/trunks", &trunk).await?;
+        let first = self.callee("callee_unavailable")?;
+        let pbx = Callee::wait("callee", port, self.office.deployment.folder())?;
+        self.dial(CONTACT_NUMBER, &["--for", "1"]).await?;
+        first.end().await?;
+        pbx.end().await?;
+        let call = self.newest("completed").await?;
+        let timeline = self.office.timeline(&call).await?;
+        let way = timeline.iter().rfind(|event| event["milestone"] == "invite_forwarded");
+        ensure!(way.is_some_and(|event| event["detail"] == second["id"]), "it went another way: {timeline:?}");
         Ok(())
     }
 

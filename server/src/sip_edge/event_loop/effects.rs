@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use callfield_domain::{CallFacts, CallId, Milestone, TimelineEvent};
-use callfield_sip::switchboard::{Flow, Input, OutboundDecision, OutboundQuestion, Output, RouteQuestion, Wake};
+use callfield_domain::{CallFacts, CallId, Milestone, TimelineEvent, TrunkId};
+use callfield_sip::switchboard::{
+    Flow, Input, OutboundDecision, OutboundQuestion, Output, RegistrationState, RouteQuestion, Wake,
+};
 use callfield_sip::transaction::ServerId;
 
 use super::super::{logins, outbound, route};
@@ -49,6 +51,7 @@ impl EventLoop {
             Output::Wake(wake) => self.wake(wake),
             Output::Persist(facts) => return self.persist(facts),
             Output::CallChanged(facts) => self.write(facts, false),
+            Output::TrunkRegistration { trunk, state } => self.trunk_stands(trunk, state),
             Output::Timeline { call, event } => self.timeline(call, event, came_in),
         }
         None
@@ -130,6 +133,14 @@ impl EventLoop {
         for entry in self.known.facts(facts, last) {
             self.journal.put(entry);
         }
+    }
+
+    fn trunk_stands(&self, trunk: TrunkId, state: RegistrationState) {
+        if let RegistrationState::Failing { status, .. } = state {
+            tracing::warn!(%trunk, status, "a trunk does not take the registration");
+            metrics::counter!("callfield_trunk_registrations_failed_total").increment(1);
+        }
+        self.app.registrations.note(trunk, state);
     }
 
     fn wake(&mut self, wake: Wake) {

@@ -12,13 +12,13 @@ use super::*;
 use crate::app::clock::Clock;
 use crate::config::Config;
 use crate::db::testing::{self, db_test};
-use crate::db::{Db, Number, Tenant, Trunk, User};
+use crate::db::{Db, Number, Tenant, Trunk, TrunkKind, User};
 
 db_test! {
     async fn a_number_goes_out_through_the_trunk_and_shows_the_companys(db: Db) {
         let mut firm = Firm::open(db, "").await;
         firm.number("+81350001000", None).await;
-        firm.trunk(Some("127.0.0.1:5060")).await;
+        let trunk = firm.trunk(Some("127.0.0.1:5060")).await;
         for (dialled, called) in [
             ("0312345678", "+81312345678"),
             ("+81312345678", "+81312345678"),
@@ -26,8 +26,9 @@ db_test! {
             ("+442079460000", "+442079460000"),
             ("1234", "1234"),
         ] {
+            let hop = Hop { trunk, address: "127.0.0.1:5060".parse().unwrap(), max_calls: None, account: None };
             let plan = DialPlan {
-                trunk: "127.0.0.1:5060".parse().unwrap(),
+                hops: vec![hop],
                 caller: "+81350001000".to_owned(),
                 called: called.to_owned(),
                 why: "trunk".to_owned(),
@@ -159,18 +160,23 @@ impl Firm {
         rows.commit().await.unwrap();
     }
 
-    async fn trunk(&mut self, outgoing: Option<&str>) {
+    async fn trunk(&mut self, outgoing: Option<&str>) -> TrunkId {
         let trunk = Trunk {
             id: TrunkId::new(Timestamp::ZERO, &mut self.random),
             name: "PBX".to_owned(),
-            kind: "static".to_owned(),
+            kind: TrunkKind::Static,
             addresses: vec!["127.0.0.1".parse().unwrap()],
             outgoing: outgoing.map(|to| to.parse().unwrap()),
+            priority: 100,
+            max_calls: None,
+            credentials: None,
+            is_enabled: true,
             created_at: Timestamp::ZERO,
         };
         let mut rows = self.app.db.write(self.tenant).await.unwrap();
-        rows.insert_trunk(&trunk).await.unwrap();
+        rows.put_trunk(&trunk).await.unwrap();
         rows.commit().await.unwrap();
+        trunk.id
     }
 
     async fn stored_call(&mut self) -> CallFacts {

@@ -19,13 +19,18 @@ pub(crate) struct Trunk {
 }
 
 impl Trunk {
-    pub(super) async fn new(edge: SocketAddr) -> Self {
+    pub(crate) async fn new(edge: SocketAddr) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         Self { socket, edge, audio: Audio::new(1).await }
     }
 
     pub(super) fn port(&self) -> u16 {
         self.socket.local_addr().unwrap().port()
+    }
+
+    /// Where the edge is heard from.
+    pub(crate) fn edge(&self) -> SocketAddr {
+        self.edge
     }
 
     pub(crate) async fn next(&mut self) -> Message {
@@ -45,6 +50,12 @@ impl Trunk {
 
     pub(crate) async fn send(&self, message: &Message) {
         self.socket.send_to(message.as_bytes(), self.edge).await.unwrap();
+    }
+
+    /// Wants proof before it takes a call.
+    pub(crate) async fn challenge(&self, request: &Message, challenge: &str) {
+        let answer = request.response(407, "Prove it").to_tag("far").header("Proxy-Authenticate", challenge);
+        self.send(&answer.build()).await;
     }
 
     pub(crate) async fn answer(&self, request: &Message, status: u16, sdp: Option<Vec<u8>>) {
@@ -87,7 +98,7 @@ impl Trunk {
         self.send(&dialog.ack(invite).header("Via", via).build()).await;
     }
 
-    fn contact(&self) -> String {
+    pub(crate) fn contact(&self) -> String {
         format!("<sip:{}>", self.socket.local_addr().unwrap())
     }
 }

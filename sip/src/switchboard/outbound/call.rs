@@ -5,6 +5,7 @@
 
 mod ending;
 mod event;
+mod hops;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +29,8 @@ enum Phase {
     Routing,
     /// The offer for the trunk is being made.
     Offering,
-    /// The INVITE is out.
-    Calling { rings: bool },
+    /// The INVITE is out; until when the trunk may be silent.
+    Calling { rings: bool, silent_until: Option<Timestamp> },
     /// The far end answered, the device's SDP is being made.
     Joining,
     /// Connected.
@@ -47,6 +48,8 @@ pub(super) struct Call {
     dialled: String,
     phase: Phase,
     plan: Option<DialPlan>,
+    /// Which of the plan's trunks has its turn.
+    turn: usize,
     started_at: Timestamp,
     answered_at: Option<Timestamp>,
     absent_since: Option<Timestamp>,
@@ -63,6 +66,7 @@ impl Call {
             dialled: dialled.to_owned(),
             phase: Phase::Routing,
             plan: None,
+            turn: 0,
             started_at: now,
             answered_at: None,
             absent_since: None,
@@ -77,7 +81,10 @@ impl Call {
     pub(super) fn handle(&mut self, now: Timestamp, event: Event) {
         match event {
             Event::Routed(decision) => self.route(now, decision),
+            Event::Capped(cap) => self.cap(now, cap),
             Event::Offered { is_there } => self.offer(now, is_there),
+            Event::Heard => self.hear(),
+            Event::TrunkFull => self.pass_on(now, 503, "full"),
             Event::Rings => self.ring(now),
             Event::Answered => self.answer(now),
             Event::Refused(status) => self.refuse(now, status),
@@ -105,7 +112,8 @@ impl Call {
             Phase::Routing | Phase::Offering | Phase::Joining if is_due => {
                 self.fail(now, 500);
             }
-            Phase::Calling { .. } if is_due => self.give_up(now),
+            Phase::Calling { .. } if is_due && self.ring_ends_at() <= now => self.give_up(now),
+            Phase::Calling { .. } if is_due => self.pass_on(now, 408, "silent"),
             Phase::Routing
             | Phase::Offering
             | Phase::Calling { .. }
@@ -119,11 +127,13 @@ impl Call {
     /// The earliest deadline, and why.
     pub(super) fn poll_timeout(&self) -> Option<(Timestamp, Why)> {
         let absence = self.absence_ends_at().map(|at| (at, Why::DeviceLost(self.id)));
+        let ring_limit = (self.ring_ends_at(), Why::RingLimit(self.id));
         match self.phase {
-            Phase::Routing | Phase::Offering | Phase::Calling { .. } | Phase::Joining => {
-                let ring_limit = (self.started_at + RING_CAP, Why::RingLimit(self.id));
-                absence.into_iter().chain([ring_limit]).min()
+            Phase::Calling { silent_until, .. } => {
+                let silence = silent_until.map(|at| (at, Why::TrunkSilence(self.id)));
+                absence.into_iter().chain([ring_limit]).chain(silence).min()
             }
+            Phase::Routing | Phase::Offering | Phase::Joining => absence.into_iter().chain([ring_limit]).min(),
             Phase::Talking => absence,
             Phase::Ending { overdue_at, .. } => Some((overdue_at, Why::PersistLimit(self.id))),
             Phase::Gone => None,
@@ -138,6 +148,16 @@ impl Call {
     /// Whether nothing is left to do for this call.
     pub(super) fn is_gone(&self) -> bool {
         self.phase == Phase::Gone
+    }
+
+    /// Whether the shell has still to decide.
+    pub(super) fn is_routing(&self) -> bool {
+        self.phase == Phase::Routing
+    }
+
+    /// Whether the far end was called and has not answered.
+    pub(super) const fn is_calling(&self) -> bool {
+        matches!(self.phase, Phase::Calling { .. })
     }
 
     /// Whether the two ends are connected.
@@ -192,16 +212,17 @@ impl Call {
         if !is_there {
             return self.fail(now, 488);
         }
-        self.phase = Phase::Calling { rings: false };
-        self.mark(now, Milestone::InviteForwarded, None);
+        self.phase = Phase::Calling { rings: false, silent_until: self.silent_until(now) };
         self.actions.push_back(Action::Invite);
     }
 
+    fn ring_ends_at(&self) -> Timestamp {
+        self.started_at + RING_CAP
+    }
+
     fn ring(&mut self, now: Timestamp) {
-        if self.phase != (Phase::Calling { rings: false }) {
-            return;
-        }
-        self.phase = Phase::Calling { rings: true };
+        let Phase::Calling { rings: false, .. } = self.phase else { return };
+        self.phase = Phase::Calling { rings: true, silent_until: None };
         self.mark(now, Milestone::DeviceRinging, None);
         self.actions.push_back(Action::Ring);
         self.show(CallState::Ringing);

@@ -6,7 +6,7 @@ use callfield_domain::{Random, Timestamp};
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, NameAddr, RequestBuilder};
 use crate::switchboard::outer::{ALLOW, next_hop_of};
-use crate::switchboard::{DialPlan, Settings};
+use crate::switchboard::{DialPlan, Hop, Settings, TrunkAccount};
 use crate::transaction::{ClientId, Flow, GIVE_UP, ServerId};
 use crate::uri::{Uri, UriError};
 
@@ -17,6 +17,9 @@ pub(super) struct Far {
     pub(super) client: Option<ClientId>,
     flow: Flow,
     invite: Message,
+    account: Option<TrunkAccount>,
+    /// Whether the INVITE, or the BYE, was sent again with a proof.
+    has_proved: Proved,
     dialog: Option<Dialog>,
     ack: Option<Message>,
     /// The SDP of the far end's 2xx.
@@ -28,6 +31,13 @@ pub(super) struct Far {
     lingers_until: Option<Timestamp>,
     /// BYEs of the far end that are answered when the row is durable.
     pub(super) unanswered: Vec<(ServerId, Message)>,
+}
+
+/// What was proved once: a second refusal is the last word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Proved {
+    invite: bool,
+    bye: bool,
 }
 
 /// What a 2xx was.
@@ -44,18 +54,24 @@ pub(super) enum Success {
 }
 
 impl Far {
-    /// The leg that calls what `plan` says.
+    /// The leg that calls what `plan` says, over one of its trunks.
     ///
     /// # Errors
     /// When a number of the plan cannot stand in a URI.
-    pub(super) fn new(plan: &DialPlan, settings: &Settings, sdp: Bytes, random: &mut Random) -> Result<Self, UriError> {
+    pub(super) fn new(
+        plan: &DialPlan,
+        hop: &Hop,
+        settings: &Settings,
+        sdp: Bytes,
+        random: &mut Random,
+    ) -> Result<Self, UriError> {
         let number =
             |number: &str, host: &str, port| Ok(Uri::sip(Some(number), host, port)?.with_param("user", Some("phone")));
-        let host = match plan.trunk {
-            std::net::SocketAddr::V4(trunk) => trunk.ip().to_string(),
-            std::net::SocketAddr::V6(trunk) => format!("[{}]", trunk.ip()),
+        let host = match hop.address {
+            std::net::SocketAddr::V4(address) => address.ip().to_string(),
+            std::net::SocketAddr::V6(address) => format!("[{}]", address.ip()),
         };
-        let target = number(&plan.called, &host, Some(plan.trunk.port()))?;
+        let target = number(&plan.called, &host, Some(hop.address.port()))?;
         let caller = number(&plan.caller, &settings.domain, None)?;
         let invite = RequestBuilder::new(Method::Invite, &target)
             .from(&NameAddr::new(None, &caller).with_tag(&random.token(16)))
@@ -68,8 +84,10 @@ impl Far {
             .build();
         Ok(Self {
             client: None,
-            flow: Flow::Udp(plan.trunk),
+            flow: Flow::Udp(hop.address),
             invite,
+            account: hop.account.clone(),
+            has_proved: Proved::default(),
             dialog: None,
             ack: None,
             sdp: Bytes::new(),
@@ -80,9 +98,30 @@ impl Far {
         })
     }
 
+    /// The SDP that the INVITE offers.
+    pub(super) fn offer(&self) -> Bytes {
+        self.invite.body()
+    }
+
     /// The INVITE, without a Via.
     pub(super) fn invite(&self) -> Message {
         self.invite.clone()
+    }
+
+    /// The INVITE again with what a 401 or 407 asks for (RFC 3261 §22.2); `None` if nothing is known that would help.
+    pub(super) fn prove_invite(&mut self, refusal: &Message, random: &mut Random) -> Option<Message> {
+        let account = self.account.as_ref().filter(|_| !std::mem::replace(&mut self.has_proved.invite, true))?;
+        let number = self.invite.cseq().number + 1;
+        let next = self.invite.edit().set("CSeq", format!("{number} {}", Method::Invite.as_str())).build();
+        self.invite = account.prove(&next, refusal, random)?;
+        Some(self.invite())
+    }
+
+    /// The BYE again with what a 401 or 407 asks for.
+    pub(super) fn prove_bye(&mut self, refusal: &Message, random: &mut Random) -> Option<Message> {
+        let account = self.account.as_ref().filter(|_| !std::mem::replace(&mut self.has_proved.bye, true))?;
+        let bye = self.dialog.as_mut()?.request(Method::Bye).build();
+        account.prove(&bye, refusal, random)
     }
 
     /// The Call-ID, chosen here.
@@ -101,16 +140,23 @@ impl Far {
             Some(dialog) if response.to().tag() == Some(dialog.remote_tag()) => Success::Again,
             Some(_) => {
                 let Some(mut stray) = Dialog::of_caller(&self.invite, response) else { return Success::Unusable };
-                Success::Stray { ack: stray.ack(&self.invite).build(), bye: stray.request(Method::Bye).build() }
+                Success::Stray { ack: self.ack_in(&stray), bye: stray.request(Method::Bye).build() }
             }
             None => {
                 let Some(dialog) = Dialog::of_caller(&self.invite, response) else { return Success::Unusable };
-                self.ack = Some(dialog.ack(&self.invite).build());
+                self.ack = Some(self.ack_in(&dialog));
                 self.dialog = Some(dialog);
                 self.sdp = response.body();
                 Success::Answered
             }
         }
+    }
+
+    /// An ACK carries the proof of its INVITE: it cannot be challenged itself (RFC 3261 §22.1).
+    fn ack_in(&self, dialog: &Dialog) -> Message {
+        let proofs = ["Authorization", "Proxy-Authorization"];
+        let proofs = proofs.into_iter().filter_map(|name| Some((name, self.invite.header(name)?)));
+        proofs.fold(dialog.ack(&self.invite), |ack, (name, proof)| ack.header(name, proof)).build()
     }
 
     /// The ACK of the 2xx.
@@ -137,9 +183,9 @@ impl Far {
 
     /// Notes that a request is over; an INVITE that was given up may still be answered.
     pub(super) fn note_ended(&mut self, now: Timestamp, id: ClientId, is_given_up: bool) {
-        self.client.take_if(|client| *client == id);
+        let is_invite = self.client.take_if(|client| *client == id).is_some();
         self.bye.take_if(|client| *client == id);
-        if is_given_up {
+        if is_given_up && is_invite {
             self.lingers_until = Some(now + GIVE_UP);
         }
     }

@@ -53,7 +53,7 @@ impl Switchboard {
         self.outbound.by_origin.insert((identity.device, invite.call_id().to_owned()), call);
         self.outbound.live += 1;
         let machine = Call::new(call, identity, &to, &self.settings, now);
-        self.outbound.calls.insert(call, Outbound { call: machine, origin, far: None, answer: None });
+        self.outbound.calls.insert(call, Outbound::new(machine, origin));
         self.answer_origin(now, call, 100, None);
         self.act_on_outbound(now, call);
         let question = OutboundQuestion { call, device: identity, to };

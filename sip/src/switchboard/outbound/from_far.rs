@@ -18,22 +18,46 @@ impl Switchboard {
         response: &Message,
     ) -> bool {
         let Some((call, asked)) = self.outbound.by_client.get(&id).copied() else { return false };
-        if asked == Asked::Invite {
-            match response.status().unwrap_or_default() {
-                180 => self.tell_outbound(now, call, Event::Rings),
-                200..300 => self.take_far_success(now, call, response),
-                status @ 300.. => self.tell_outbound(now, call, Event::Refused(status)),
-                _ => {}
-            }
+        let is_former = self.outbound.calls.get(&call).is_some_and(|outbound| outbound.is_former(response.call_id()));
+        match (asked, response.status().unwrap_or_default()) {
+            (Asked::Invite, 200..300) if is_former => self.end_former(now, call, response),
+            _ if is_former => {}
+            (Asked::Invite | Asked::Bye, 401 | 407) if self.prove_to_far(now, call, asked, response) => {}
+            (Asked::Invite, 180) => self.tell_outbound(now, call, Event::Rings),
+            (Asked::Invite, 100..200) => self.tell_outbound(now, call, Event::Heard),
+            (Asked::Invite, 200..300) => self.take_far_success(now, call, response),
+            (Asked::Invite, status @ 300..) => self.tell_outbound(now, call, Event::Refused(status)),
+            (Asked::Invite | Asked::Bye | Asked::StrayBye | Asked::OriginBye, _) => {}
         }
+        true
+    }
+
+    /// Sends a request again with what a 401 or 407 asks for; `false` if there is nothing to prove with, or nobody waits
+    /// for the call any more.
+    fn prove_to_far(&mut self, now: Timestamp, call: CallId, asked: Asked, refusal: &Message) -> bool {
+        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return false };
+        let is_calling = outbound.call.is_calling();
+        let Some(far) = &mut outbound.far else { return false };
+        let request = match asked {
+            Asked::Invite if is_calling => far.prove_invite(refusal, &mut self.random),
+            Asked::Bye => far.prove_bye(refusal, &mut self.random),
+            Asked::Invite | Asked::StrayBye | Asked::OriginBye => None,
+        };
+        let flow = far.reach();
+        let Some(request) = request else { return false };
+        self.request_far(now, call, asked, flow, request);
         true
     }
 
     /// A request to the far end is over; `false` if it belongs to no outbound call.
     pub(in crate::switchboard) fn end_far_request(&mut self, now: Timestamp, id: ClientId, ended: Ended) -> bool {
         let Some((call, asked)) = self.outbound.by_client.remove(&id) else { return false };
-        if let Some(far) = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.far.as_mut()) {
-            far.note_ended(now, id, ended == Ended::Timeout && asked == Asked::Invite);
+        let mut is_current = false;
+        if let Some(outbound) = self.outbound.calls.get_mut(&call) {
+            is_current = outbound.far.as_ref().is_some_and(|far| far.client == Some(id));
+            for far in outbound.far.iter_mut().chain(&mut outbound.former) {
+                far.note_ended(now, id, ended == Ended::Timeout && asked == Asked::Invite);
+            }
         }
         if asked == Asked::OriginBye
             && let Some(outbound) = self.outbound.calls.get_mut(&call)
@@ -45,7 +69,7 @@ impl Switchboard {
             Ended::Timeout => Some(408),
             Ended::FlowFailed | Ended::Full => Some(503),
         };
-        if let Some(status) = status.filter(|_| asked == Asked::Invite) {
+        if let Some(status) = status.filter(|_| is_current) {
             self.tell_outbound(now, call, Event::Refused(status));
         }
         self.settle_outbound(now, call);
@@ -54,7 +78,10 @@ impl Switchboard {
 
     /// A far end answers an INVITE that was given up because all its other answers were lost.
     pub(in crate::switchboard) fn take_stray_answer(&mut self, now: Timestamp, response: &Message) {
-        if let Some(call) = self.outbound.by_far.get(response.call_id()).copied() {
+        let Some(call) = self.outbound.by_far.get(response.call_id()).copied() else { return };
+        if self.outbound.calls.get(&call).is_some_and(|outbound| outbound.is_former(response.call_id())) {
+            self.end_former(now, call, response);
+        } else {
             self.take_far_success(now, call, response);
         }
     }
@@ -96,6 +123,24 @@ impl Switchboard {
                 self.request_far(now, call, Asked::StrayBye, flow, bye);
             }
             Success::Unusable => self.tell_outbound(now, call, Event::Refused(500)),
+        }
+    }
+
+    /// A trunk that was left for the next one answers after all: it is told that nobody is there.
+    fn end_former(&mut self, now: Timestamp, call: CallId, response: &Message) {
+        let outbound = self.outbound.calls.get_mut(&call);
+        let Some(far) = outbound.and_then(|outbound| outbound.far_named(response.call_id())) else { return };
+        let (ack, bye) = match far.take_success(response) {
+            Success::Answered | Success::Again => (far.ack(), far.bye()),
+            Success::Stray { ack, bye } => (Some(ack), Some(bye)),
+            Success::Unusable => (None, None),
+        };
+        let flow = far.reach();
+        if let Some(message) = ack {
+            self.transactions.handle(now, Layer::Send { flow, message });
+        }
+        if let Some(bye) = bye {
+            self.request_far(now, call, Asked::StrayBye, flow, bye);
         }
     }
 

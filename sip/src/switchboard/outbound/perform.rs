@@ -1,7 +1,7 @@
 //! What an outbound call wants done, done in SIP and asked of the shell.
 
 use bytes::Bytes;
-use callfield_domain::{CallId, Timestamp};
+use callfield_domain::{CallId, Milestone, TimelineEvent, Timestamp};
 
 use super::call::{Action, Event};
 use super::{Asked, Far};
@@ -20,7 +20,19 @@ impl Switchboard {
         {
             self.count("rejected");
         }
-        self.tell_outbound(now, call, Event::Routed(decision));
+        let capped = matches!(decision, OutboundDecision::Dial(_)).then(|| self.meter(now, call)).flatten();
+        let event = capped.map_or(Event::Routed(decision), Event::Capped);
+        self.tell_outbound(now, call, event);
+    }
+
+    /// Counts a call that may go out; what it ran into if its user or company has called enough.
+    fn meter(&mut self, now: Timestamp, call: CallId) -> Option<&'static str> {
+        let outbound = self.outbound.calls.get_mut(&call).filter(|outbound| outbound.call.is_routing())?;
+        let taken = self.outbound.meter.take(now, outbound.call.device(), &self.settings.outbound_caps);
+        outbound.is_metered = taken.is_ok();
+        let reason = taken.err()?.reason();
+        self.count(reason);
+        Some(reason)
     }
 
     /// The shell made the offer for the trunk: the INVITE goes out.
@@ -79,10 +91,10 @@ impl Switchboard {
                 let sdp = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.answer.take());
                 self.answer_origin(now, call, 200, sdp);
             }
-            Action::Invite => {
-                let Some(far) = self.far(call) else { return };
-                let (flow, invite) = (far.reach(), far.invite());
-                self.request_far(now, call, Asked::Invite, flow, invite);
+            Action::Invite => self.invite_far(now, call),
+            Action::InviteNext => {
+                self.leave_far(now, call);
+                self.invite_far(now, call);
             }
             Action::Cancel => {
                 if let Some(id) = self.far(call).and_then(|far| far.client) {
@@ -98,6 +110,38 @@ impl Switchboard {
             Action::HangUpDevice => self.hang_up_origin(now, call),
             Action::Finish(farewell) => self.finish_outbound(now, call, farewell),
         }
+    }
+
+    /// Calls the far end over the trunk whose turn it is, unless that has enough calls.
+    fn invite_far(&mut self, now: Timestamp, call: CallId) {
+        let Some(outbound) = self.outbound.calls.get(&call) else { return };
+        let (Some(hop), Some(far)) = (outbound.call.hop(), &outbound.far) else { return };
+        if self.outbound.is_full(hop) {
+            self.count("trunk_full");
+            return self.tell_outbound(now, call, Event::TrunkFull);
+        }
+        let (trunk, flow, invite) = (hop.trunk, far.reach(), far.invite());
+        self.outbound.hold(call, Some(trunk));
+        let (milestone, detail) = (Milestone::InviteForwarded, Some(trunk.to_string()));
+        let event = TimelineEvent { at: now, milestone, device: None, detail };
+        self.outputs.push_back(Output::Timeline { call, event });
+        self.request_far(now, call, Asked::Invite, flow, invite);
+    }
+
+    /// Leaves the trunk that was tried and makes the leg over the next one, with the same offer.
+    fn leave_far(&mut self, now: Timestamp, call: CallId) {
+        self.outbound.hold(call, None);
+        let Some(left) = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.far.take()) else { return };
+        if let Some(id) = left.client {
+            self.transactions.handle(now, Layer::Cancel { id, reason: None });
+        }
+        let next = self.far_for(call, left.offer());
+        if let Some(next) = &next {
+            self.outbound.by_far.insert(next.call_id().to_owned(), call);
+        }
+        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
+        outbound.former.push(left);
+        outbound.far = next;
     }
 
     fn ask_for_trunk_offer(&mut self, call: CallId) {
@@ -125,8 +169,12 @@ impl Switchboard {
             self.answer_origin(now, call, status, None);
         }
         self.outbound.live -= 1;
+        self.outbound.hold(call, None);
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
         let identity = outbound.call.device();
+        if std::mem::take(&mut outbound.is_metered) {
+            self.outbound.meter.release(identity);
+        }
         let own_bye = outbound.origin.bye_received.take();
         let far_byes = outbound.far.as_mut().map(|far| std::mem::take(&mut far.unanswered)).unwrap_or_default();
         if let Some(bye) = own_bye {
@@ -143,8 +191,8 @@ impl Switchboard {
     }
 
     fn far_for(&mut self, call: CallId, sdp: Bytes) -> Option<Far> {
-        let plan = self.outbound.calls.get(&call)?.call.plan()?.clone();
-        Far::new(&plan, &self.settings, sdp, &mut self.random).ok()
+        let machine = &self.outbound.calls.get(&call)?.call;
+        Far::new(machine.plan()?, machine.hop()?, &self.settings, sdp, &mut self.random).ok()
     }
 
     fn far(&mut self, call: CallId) -> Option<&mut Far> {

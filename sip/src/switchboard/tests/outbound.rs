@@ -1,38 +1,45 @@
 //! Stories of calls that a phone begins: two devices of one user, a trunk that is called.
 
-use callfield_domain::{CallFacts, Direction, Outcome};
+use callfield_domain::{CallFacts, Direction, Outcome, TrunkId};
 
 use super::*;
 use crate::agent::EndReason;
 
 const FAR: &str = "<sip:+81312345678@192.0.2.9:5060>";
 
-fn id() -> CallId {
+pub(super) fn id() -> CallId {
     CallId::new(at(0), &mut Random::new(Seed::from_number(77)))
 }
 
 pub(super) fn plan() -> DialPlan {
     DialPlan {
-        trunk: TRUNK.parse().unwrap(),
+        hops: vec![hop(TRUNK)],
         caller: "+81350001000".to_owned(),
         called: "+81312345678".to_owned(),
         why: "trunk".to_owned(),
     }
 }
 
+/// A trunk that takes calls there; the same address is the same trunk.
+pub(super) fn hop(address: &str) -> Hop {
+    let address: SocketAddr = address.parse().unwrap();
+    let trunk = TrunkId::new(at(0), &mut Random::new(Seed::from_number(address.port().into())));
+    Hop { trunk, address, max_calls: None, account: None }
+}
+
 impl Story {
-    fn dials(phone: usize) -> Self {
+    pub(super) fn dials(phone: usize) -> Self {
         let mut story = Self::new();
         story.dial_out(phone);
         story
     }
 
-    fn dial_out(&mut self, phone: usize) {
+    pub(super) fn dial_out(&mut self, phone: usize) {
         let (call, to) = (id(), "0312345678".to_owned());
         self.tell_phone(phone, AgentInput::Dial { call, to, sdp: "v=phone".into() });
     }
 
-    fn talks() -> Self {
+    pub(super) fn talks() -> Self {
         let mut story = Self::dials(0);
         story.far_end(180, "b", "");
         story.far_end(200, "b", "v=far");
@@ -40,19 +47,26 @@ impl Story {
     }
 
     /// What the trunk got last of a method.
-    fn last(&self, method: &Method) -> &Message {
+    pub(super) fn last(&self, method: &Method) -> &Message {
         self.trunk.iter().rfind(|message| message.method() == method && message.is_request()).unwrap()
     }
 
     /// The far end answers the INVITE.
-    fn far_end(&mut self, status: u16, tag: &str, body: &str) {
-        let response = self.last(&Method::Invite).response(status, "X").to_tag(tag).header("Contact", FAR);
+    pub(super) fn far_end(&mut self, status: u16, tag: &str, body: &str) {
+        let invite = self.last(&Method::Invite).clone();
+        self.far_answer(&invite, status, tag, &[("Contact", FAR)], body);
+    }
+
+    /// The far end answers any request, with headers of its own.
+    pub(super) fn far_answer(&mut self, to: &Message, status: u16, tag: &str, headers: &[(&str, &str)], body: &str) {
+        let response = to.response(status, "X").to_tag(tag);
+        let response = headers.iter().fold(response, |response, (name, value)| response.header(name, value));
         let response = response.body("application/sdp", body.to_owned()).build();
         self.tell(Input::Received { flow: trunk(), bytes: response.as_bytes().clone() });
     }
 
     /// The far end sends a BYE.
-    fn far_bye(&mut self) {
+    pub(super) fn far_bye(&mut self) {
         let invite = self.last(&Method::Invite);
         let (from, call_id) = (invite.from(), invite.call_id());
         let text = format!(
@@ -63,14 +77,14 @@ impl Story {
         self.send(&text);
     }
 
-    fn news(&self, phone: usize) -> Vec<&AgentOutput> {
+    pub(super) fn news(&self, phone: usize) -> Vec<&AgentOutput> {
         let is_call = |news: &&AgentOutput| {
             !matches!(news, AgentOutput::Registered { .. } | AgentOutput::Disconnect | AgentOutput::Connect)
         };
         self.phones[phone].news.iter().filter(is_call).collect()
     }
 
-    fn facts(&self) -> &CallFacts {
+    pub(super) fn facts(&self) -> &CallFacts {
         let facts = self.shell.iter().filter_map(|output| {
             let Output::Persist(facts) = output else { return None };
             Some(facts)
@@ -81,7 +95,7 @@ impl Story {
     }
 }
 
-fn ended(reason: EndReason) -> AgentOutput {
+pub(super) fn ended(reason: EndReason) -> AgentOutput {
     AgentOutput::Ended { call: id(), reason }
 }
 

@@ -7,10 +7,30 @@ use crate::switchboard::call::Farewell;
 
 impl Call {
     pub(super) fn refuse(&mut self, now: Timestamp, status: u16) {
-        if let Phase::Calling { .. } = self.phase {
-            self.mark(now, Milestone::Declined, Some(&status.to_string()));
-            self.end(now, outcome_of(status), Farewell::Refuse(status));
+        match self.phase {
+            Phase::Calling { rings: false, .. } if is_of_trunk(status) => {
+                self.pass_on(now, status, &status.to_string());
+            }
+            Phase::Calling { .. } => {
+                self.mark(now, Milestone::Declined, Some(&status.to_string()));
+                self.end_refused(now, status);
+            }
+            Phase::Routing | Phase::Offering | Phase::Joining | Phase::Talking | Phase::Ending { .. } | Phase::Gone => {
+            }
         }
+    }
+
+    /// Who has called enough must not call more: it may be a thief.
+    pub(super) fn cap(&mut self, now: Timestamp, cap: &str) {
+        if self.phase == Phase::Routing {
+            self.mark(now, Milestone::Routed, Some(cap));
+            self.end(now, Outcome::Blocked, Farewell::Refuse(403));
+        }
+    }
+
+    /// Ends a call that was refused with `status`.
+    pub(super) fn end_refused(&mut self, now: Timestamp, status: u16) {
+        self.end(now, outcome_of(status), Farewell::Refuse(told_of(status)));
     }
 
     /// The device gives up before the answer.
@@ -98,6 +118,22 @@ impl Call {
             Phase::Joining | Phase::Talking => self.actions.push_back(Action::HangUpFar),
             Phase::Routing | Phase::Offering | Phase::Ending { .. } | Phase::Gone => {}
         }
+    }
+}
+
+/// Whether it is the trunk that refused, not a person: another trunk may take the call.
+const fn is_of_trunk(status: u16) -> bool {
+    matches!(status, 408 | 500..600)
+}
+
+/// What the device is told of a refusal by the far end.
+///
+/// A redirection is not followed, for whoever redirects would choose who is called and paid; nor is the device asked to
+/// prove itself to the trunk.
+const fn told_of(status: u16) -> u16 {
+    match status {
+        300..=399 | 401 | 407 => 503,
+        _ => status,
     }
 }
 

@@ -10,8 +10,14 @@ use crate::switchboard::call::Farewell;
 pub(in crate::switchboard) enum Event {
     /// The shell decided.
     Routed(OutboundDecision),
+    /// Its user or company has called enough; which cap was reached.
+    Capped(&'static str),
     /// The offer for the trunk is made, or cannot be.
     Offered { is_there: bool },
+    /// The trunk is there: it said something that is no answer.
+    Heard,
+    /// The trunk whose turn it is has as many calls as it may.
+    TrunkFull,
     /// The far end rings.
     Rings,
     /// The far end answered.
@@ -43,6 +49,8 @@ pub(in crate::switchboard) enum Action {
     AskOffer,
     /// Send the INVITE.
     Invite,
+    /// Leave the trunk that was tried and send the INVITE to the next one.
+    InviteNext,
     /// Tell the device that the far end rings.
     Ring,
     /// Ask for the answer for the device.

@@ -1,13 +1,20 @@
 //! Stories of one outbound call, told in events.
 
-use callfield_domain::{DeviceId, Outcome, Random, Seed, TenantId, UserId};
+use callfield_domain::{DeviceId, Outcome, Random, Seed, TenantId, TrunkId, UserId};
 
 use super::*;
+use crate::switchboard::Hop;
 
 struct Story {
     call: Call,
     now: Timestamp,
     actions: Vec<Action>,
+}
+
+fn hop(number: u8) -> Hop {
+    let mut random = Random::new(Seed::from_number(number.into()));
+    let trunk = TrunkId::new(Timestamp::ZERO, &mut random);
+    Hop { trunk, address: ([192, 0, 2, number], 5060).into(), max_calls: None, account: None }
 }
 
 impl Story {
@@ -27,9 +34,14 @@ impl Story {
     }
 
     fn calling() -> Self {
+        Self::calling_over(1)
+    }
+
+    /// The first of so many trunks is called.
+    fn calling_over(trunks: u8) -> Self {
         let mut story = Self::asked();
         story.tell(Event::Routed(OutboundDecision::Dial(DialPlan {
-            trunk: "192.0.2.9:5060".parse().unwrap(),
+            hops: (1..=trunks).map(hop).collect(),
             caller: "+81350001000".to_owned(),
             called: "+81312345678".to_owned(),
             why: "trunk".to_owned(),
@@ -144,6 +156,70 @@ fn what_the_far_end_says_becomes_the_outcome() {
 }
 
 #[test]
+fn a_trunk_that_cannot_is_followed_by_the_next_and_a_person_who_refuses_is_not() {
+    for status in [408, 500, 502, 503, 504] {
+        let mut story = Story::calling_over(2);
+        story.tell(Event::Refused(status));
+        assert_eq!((story.count(&Action::InviteNext), story.call.hop()), (1, Some(&hop(2))), "{status}");
+        story.tell(Event::Refused(status));
+        assert_eq!((story.count(&Action::InviteNext), story.count(&Action::EndMedia)), (1, 1), "{status}");
+        assert_eq!(story.row().state, CallState::Ended);
+    }
+    for status in [302, 403, 404, 407, 480, 486, 600, 603] {
+        let mut story = Story::calling_over(2);
+        story.tell(Event::Refused(status));
+        assert_eq!((story.count(&Action::InviteNext), story.count(&Action::EndMedia)), (0, 1), "{status}");
+    }
+}
+
+#[test]
+fn a_far_end_that_rings_is_not_called_again_over_another_trunk() {
+    let mut story = Story::calling_over(2);
+    story.tell(Event::Rings);
+    story.run_for(30);
+    story.tell(Event::Refused(503));
+    assert_eq!((story.count(&Action::InviteNext), story.outcome()), (0, Some(Outcome::Failed)));
+}
+
+#[test]
+fn a_silent_trunk_is_left_after_four_seconds_if_there_is_another() {
+    let mut story = Story::calling_over(2);
+    story.run_for(3);
+    assert_eq!(story.count(&Action::InviteNext), 0);
+    story.run_for(1);
+    assert_eq!(story.count(&Action::InviteNext), 1);
+    story.run_for(60);
+    assert_eq!(story.count(&Action::InviteNext), 1, "the last one may be silent as long as its transaction lasts");
+
+    let mut story = Story::calling_over(2);
+    story.tell(Event::Heard);
+    story.run_for(60);
+    assert_eq!(story.count(&Action::InviteNext), 0, "who says 100 is there");
+}
+
+#[test]
+fn a_full_trunk_is_passed_over_and_without_another_the_call_fails() {
+    let mut story = Story::calling_over(2);
+    story.tell(Event::TrunkFull);
+    assert_eq!(story.count(&Action::InviteNext), 1);
+    story.tell(Event::TrunkFull);
+    story.tell(Event::Persisted);
+    assert_eq!((story.outcome(), story.count(&Action::Finish(Farewell::Refuse(503)))), (Some(Outcome::Failed), 1));
+}
+
+#[test]
+fn a_phone_hears_neither_of_a_redirection_nor_of_a_challenge_that_is_not_its_own() {
+    for status in [300, 302, 380, 401, 407] {
+        let mut story = Story::calling();
+        story.tell(Event::Refused(status));
+        story.tell(Event::Persisted);
+        assert_eq!(story.outcome(), Some(Outcome::Failed), "{status}");
+        assert_eq!(story.count(&Action::Finish(Farewell::Refuse(503))), 1, "{status}");
+        assert_eq!(story.count(&Action::Invite), 1, "{status}");
+    }
+}
+
+#[test]
 fn a_refused_route_has_a_row_and_no_media() {
     let mut story = Story::asked();
     story.tell(Event::Routed(OutboundDecision::Reject { status: 380, outcome: Outcome::Blocked }));
@@ -167,7 +243,7 @@ fn a_phone_that_gives_up_while_the_shell_decides_calls_nobody() {
     let mut story = Story::asked();
     story.tell(Event::Cancelled);
     story.tell(Event::Routed(OutboundDecision::Dial(DialPlan {
-        trunk: "192.0.2.9:5060".parse().unwrap(),
+        hops: vec![hop(1)],
         caller: String::new(),
         called: String::new(),
         why: String::new(),
