@@ -136,7 +136,7 @@ CREATE TABLE calls (
     ended_at        INTEGER,
     record_made_at  INTEGER,
     PRIMARY KEY (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX calls_by_start ON calls (tenant_id, started_at, id);
 CREATE INDEX calls_without_record ON calls (tenant_id, ended_at) WHERE record_made_at IS NULL AND ended_at IS NOT NULL;
 
@@ -150,7 +150,7 @@ CREATE TABLE call_events (
     device_id  BLOB,
     detail     TEXT,
     PRIMARY KEY (tenant_id, call_id, position)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- One row a record: its Automerge document and the projection of it.
 CREATE TABLE docs (
@@ -197,7 +197,7 @@ CREATE TABLE doc_scopes (
     state        TEXT    NOT NULL,
     PRIMARY KEY (tenant_id, scope, doc_id),
     FOREIGN KEY (tenant_id, doc_id) REFERENCES docs (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX doc_scopes_by_seq ON doc_scopes (tenant_id, scope, seq);
 CREATE INDEX doc_scopes_by_doc ON doc_scopes (tenant_id, doc_id);
 
@@ -211,7 +211,7 @@ CREATE TABLE phone_index (
     rank       INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, e164, record_id, field),
     FOREIGN KEY (tenant_id, record_id) REFERENCES docs (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX phone_index_by_record ON phone_index (tenant_id, record_id);
 
 -- Changes that were refused, kept so that nothing a person typed is lost.

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use callfield_domain::{Random, Seed, Timestamp};
 use callfield_sync::Actor;
 use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::Config;
 use crate::db::Db;
@@ -48,6 +49,8 @@ pub struct App {
     /// What seals the secrets of the database.
     pub vault: Arc<Vault>,
     random: Arc<Mutex<Random>>,
+    over: CancellationToken,
+    _ends_with_last: Arc<DropGuard>,
 }
 
 impl App {
@@ -65,6 +68,7 @@ impl App {
         let server_actor = Actor::new(records::server_key(&config.server.node), 1, &mut random);
         let vault = Arc::new(Vault::in_memory(&mut random));
         let registrations = Arc::default();
+        let over = CancellationToken::new();
         Self {
             config,
             db,
@@ -75,6 +79,8 @@ impl App {
             registrations,
             vault,
             random: Arc::new(Mutex::new(random)),
+            _ends_with_last: Arc::new(over.clone().drop_guard()),
+            over,
         }
     }
 
@@ -82,6 +88,11 @@ impl App {
     #[must_use]
     pub fn with_vault(self, vault: Vault) -> Self {
         Self { vault: Arc::new(vault), ..self }
+    }
+
+    /// Is cancelled when the last clone is gone.
+    pub fn over(&self) -> CancellationToken {
+        self.over.clone()
     }
 
     /// The time by this server's clock.

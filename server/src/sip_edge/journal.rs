@@ -19,7 +19,7 @@ const QUEUE_MAX: usize = 65_536;
 /// How many entries one transaction takes.
 const BATCH_MAX: usize = 512;
 /// How long the first entry of a transaction waits for company: a flush to the disk costs as much as many rows.
-const COMPANY: Duration = Duration::from_millis(10);
+const COMPANY: Duration = Duration::from_millis(20);
 /// The pause before a failed transaction is tried again; doubled each time.
 const RETRY: Duration = Duration::from_millis(100);
 /// How often it is tried.

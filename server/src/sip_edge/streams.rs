@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use callfield_sip::switchboard::{ConnectionId, Peer};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -92,12 +93,22 @@ pub(super) struct Streams {
     last: u64,
     events: mpsc::Sender<StreamEvent>,
     limits: Limits,
+    /// Where streams are served: TLS is work, and not that of the edge's own thread.
+    tasks: Handle,
 }
 
 impl Streams {
-    /// An empty table whose streams report to `events`.
+    /// An empty table whose streams report to `events`, and are served where this is called.
     pub(super) fn new(events: mpsc::Sender<StreamEvent>, limits: Limits) -> Self {
-        Self { open: BTreeMap::new(), sites: BTreeMap::new(), trunks: 0, last: 0, events, limits }
+        Self {
+            open: BTreeMap::new(),
+            sites: BTreeMap::new(),
+            trunks: 0,
+            last: 0,
+            events,
+            limits,
+            tasks: Handle::current(),
+        }
     }
 
     /// Takes in the WebSocket of a device.
@@ -109,7 +120,7 @@ impl Streams {
     ) -> ConnectionId {
         let (connection, stop) = self.insert(peer, queue, None);
         let (events, turns) = (self.events.clone(), Arc::new(Semaphore::new(TURNS)));
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             while let Some(Some(bytes)) = stop.run_until_cancelled(received.recv()).await {
                 let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
                 if events.send(StreamEvent::Received { connection, bytes, turn }).await.is_err() {
@@ -141,7 +152,7 @@ impl Streams {
         let turns = Arc::new(Semaphore::new(TURNS));
         let line = Line { connection, limits: self.limits, turns, outgoing, waiting, stop };
         let events = self.events.clone();
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             line.serve(stream, tls, &events).await;
             let _ = events.send(StreamEvent::Closed(connection)).await;
         });
