@@ -52,6 +52,7 @@ CREATE TABLE devices (
     token_hash           BLOB    NOT NULL,
     push_service         TEXT,
     push_token           TEXT,
+    push_alert_token     TEXT,
     push_environment     TEXT,
     push_registered_at   INTEGER,
     push_invalid_since   INTEGER,

@@ -26,7 +26,7 @@ use clock::Clock;
 use edge_port::EdgeCommand;
 use trunk_registrations::TrunkRegistrations;
 use vault::Vault;
-use wake_port::WakeRequest;
+use wake_port::PushRequest;
 
 /// What every part of the server shares; a clone is the same one.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ pub struct App {
     /// The SIP edge.
     pub edge: mpsc::Sender<EdgeCommand>,
     /// Push.
-    pub wakes: mpsc::Sender<WakeRequest>,
+    pub wakes: mpsc::Sender<PushRequest>,
     /// Who writes the server's own changes: another one in each run, because an actor is never used again.
     pub server_actor: Actor,
     /// How the registrations at trunks stand.
@@ -59,7 +59,7 @@ impl App {
         clock: Clock,
         seed: Seed,
         edge: mpsc::Sender<EdgeCommand>,
-        wakes: mpsc::Sender<WakeRequest>,
+        wakes: mpsc::Sender<PushRequest>,
     ) -> Self {
         let mut random = Random::new(seed);
         let server_actor = Actor::new(records::server_key(&config.server.node), 1, &mut random);

@@ -29,7 +29,7 @@ use crate::app::metrics;
 use crate::app::records;
 use crate::app::route::Route;
 use crate::app::vault::{KeyError, Vault};
-use crate::app::wake_port::WakeRequest;
+use crate::app::wake_port::PushRequest;
 use crate::config::{Config, Tls};
 use crate::db::{Db, DbError, Place};
 use crate::http;
@@ -78,7 +78,7 @@ pub struct Server {
     sip: Sockets,
     senders: Senders,
     edge: mpsc::Receiver<EdgeCommand>,
-    wakes: mpsc::Receiver<WakeRequest>,
+    wakes: mpsc::Receiver<PushRequest>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }

@@ -9,6 +9,7 @@ mod known_calls;
 mod latency;
 mod logins;
 mod outbound;
+mod parked;
 mod registering;
 mod resolver;
 mod route;
@@ -39,6 +40,7 @@ use event_loop::{EventLoop, Inboxes};
 use journal::Journal;
 use known_calls::KnownCalls;
 use latency::Latencies;
+use parked::Parked;
 use strangers::{Strangers, TrunkSources};
 use streams::{Limits, Streams};
 
@@ -70,6 +72,7 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
         journal,
         answers,
         latencies: Latencies::default(),
+        parked: Parked::default(),
         known: KnownCalls::default(),
         app,
     };

@@ -45,7 +45,7 @@ pub use flow::{ConnectionId, DeviceIdentity, DeviceKind, Flow, Peer};
 pub use input::{
     Account, Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
 };
-pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
+pub use output::{Missed, OutboundQuestion, Output, RouteQuestion, Wake};
 pub use settings::{OutboundCaps, RING_CAP, Settings};
 pub use trunk_account::TrunkAccount;
 pub use trunk_registration::{RegisteringTrunk, RegistrationState};

@@ -3,6 +3,7 @@
 mod apns;
 mod connection;
 mod fcm;
+mod missed;
 mod wake;
 
 use callfield_fakes::{FakePush, Fault, FaultOrder, Service};

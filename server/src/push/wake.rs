@@ -1,17 +1,18 @@
 //! One wake from its request to its report.
 
-mod failure;
+pub(super) mod failure;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use callfield_domain::wake::{self, Envelope, PublicKey, SealedCaller, WakeError, WakePayload};
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Senders;
-use super::apns::ApnsPush;
+use super::apns::{ApnsKind, ApnsPush};
+use super::connection::Handover;
 use super::fcm::FcmPush;
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
@@ -20,8 +21,8 @@ use crate::db::{DbError, Device, NewDelivery, PushService, PushTarget};
 use failure::WakeFailure;
 
 /// Wakes one device and reports how far it came; nothing that fails here stops another wake.
-pub(super) async fn wake(app: App, senders: Arc<Senders>, request: WakeRequest) {
-    let wake = Wake { id: push_id(&request), app, request };
+pub(super) async fn wake(app: App, senders: Arc<Senders>, request: WakeRequest, over: CancellationToken) {
+    let wake = Wake { id: push_id(&request), app, request, over };
     let result = match wake.device().await {
         Ok((device, target)) => wake.send_and_record(&senders, &device, &target).await,
         Err(failure) => Err(failure),
@@ -50,6 +51,7 @@ struct Wake {
     id: Uuid,
     app: App,
     request: WakeRequest,
+    over: CancellationToken,
 }
 
 impl Wake {
@@ -92,13 +94,16 @@ impl Wake {
         if time_left.is_zero() {
             return Err(WakeFailure::TooLate);
         }
+        if self.over.is_cancelled() {
+            return Err(WakeFailure::CallOver);
+        }
         let payload = self.seal(device)?;
-        let written = Arc::new(Notify::new());
-        let sending = self.put(senders, target, &payload, time_left, &written);
+        let handover = Arc::new(Handover::until(self.over.clone()));
+        let sending = self.put(senders, target, &payload, time_left, &handover);
         tokio::pin!(sending);
         tokio::select! {
             biased;
-            () = written.notified() => {
+            () = handover.written.notified() => {
                 self.report(WakeResult::Sent).await;
                 sending.await
             }
@@ -118,20 +123,31 @@ impl Wake {
         target: &PushTarget,
         payload: &WakePayload,
         time_left: Duration,
-        written: &Arc<Notify>,
+        handover: &Arc<Handover>,
     ) -> Result<String, WakeFailure> {
         match target.service {
             PushService::Apns => {
                 let client = senders.apns.as_ref().ok_or(WakeFailure::NotConfigured)?;
                 let body = json!({ "aps": {}, "callfield": payload });
-                let (token, environment) = (target.token.as_str(), target.environment);
-                Ok(client.send(&ApnsPush { token, environment, id: self.id, payload: &body }, written).await?)
+                let push = ApnsPush {
+                    token: &target.token,
+                    environment: target.environment,
+                    id: self.id,
+                    payload: &body,
+                    kind: ApnsKind::Voip,
+                    bundle: None,
+                };
+                Ok(client.send(&push, handover).await?)
             }
             PushService::Fcm => {
                 let client = senders.fcm.as_ref().ok_or(WakeFailure::NotConfigured)?;
-                let push =
-                    FcmPush { token: &target.token, payload: &payload.to_json(), time_to_live: round_up(time_left) };
-                Ok(client.send(&push, written).await?)
+                let push = FcmPush {
+                    token: &target.token,
+                    data: json!({ "callfield": payload.to_json() }),
+                    is_urgent: true,
+                    time_to_live: round_up(time_left),
+                };
+                Ok(client.send(&push, handover).await?)
             }
         }
     }
@@ -200,7 +216,7 @@ impl Wake {
     }
 }
 
-fn count(service: PushService, is_accepted: bool, took: Duration) {
+pub(super) fn count(service: PushService, is_accepted: bool, took: Duration) {
     let service = match service {
         PushService::Apns => "apns",
         PushService::Fcm => "fcm",

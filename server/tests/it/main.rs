@@ -19,6 +19,7 @@ mod refusals;
 mod sip_tls;
 mod sync;
 mod sync_wire;
+mod timelines;
 mod tls;
 mod trunk_calls;
 mod trunk_registers;

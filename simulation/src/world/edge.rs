@@ -81,6 +81,10 @@ impl World {
             Output::TrunkRegistration { .. } => {}
             Output::MediaEnded { call } => self.ledger.note_media_ended(call),
             Output::Wake(wake) => self.push(wake),
+            Output::Missed(missed) => {
+                let what = format!("{} was missed", self.name_of(missed.call));
+                self.trace.add(self.now, "push", &what);
+            }
             Output::Persist(facts) => self.persist(facts),
             Output::Timeline { call, event } => {
                 let what = format!("{:?} of {} {:?}", event.milestone, self.name_of(call), event.detail);

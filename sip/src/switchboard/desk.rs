@@ -100,14 +100,16 @@ impl Switchboard {
         self.transactions.handle(now, Layer::Respond { id, response: start.build() });
     }
 
-    /// Releases the calls that wait for a desk phone. A refresh releases nothing.
+    /// Releases the calls that wait for a desk phone. A refresh releases nothing, unless the phone was given up where it is.
     fn release_to_desk(&mut self, now: Timestamp, identity: DeviceIdentity, bound: Bound) {
-        if bound == Bound::Refreshed {
-            return;
+        let (device, is_refresh) = (identity.device, bound == Bound::Refreshed);
+        if !is_refresh {
+            self.resume_desk(now, device);
         }
-        self.resume_desk(now, identity.device);
+        self.ring_desk_again(now, device, !is_refresh);
         for call in self.calls_for(identity) {
-            self.tell(now, call, Event::Registered(identity.device));
+            let event = if is_refresh { Event::Refreshed } else { Event::Registered };
+            self.tell(now, call, event(device));
         }
     }
 }

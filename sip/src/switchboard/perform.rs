@@ -107,6 +107,7 @@ impl Switchboard {
     fn perform(&mut self, now: Timestamp, call: CallId, action: Action) {
         match action {
             Action::Wake(wake) => self.outputs.push_back(Output::Wake(wake)),
+            Action::Missed(missed) => self.outputs.push_back(Output::Missed(missed)),
             Action::Persist(facts) => self.outputs.push_back(Output::Persist(facts)),
             Action::Changed(facts) => self.outputs.push_back(Output::CallChanged(facts)),
             Action::Timeline(event) => self.outputs.push_back(Output::Timeline { call, event }),

@@ -9,7 +9,7 @@ use crate::push::fcm::FcmError;
 
 /// Why a device was not woken.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WakeFailure {
+pub(in crate::push) enum WakeFailure {
     #[error("the device is unknown")]
     UnknownDevice,
     #[error("the device has no push token")]
@@ -20,6 +20,10 @@ pub(super) enum WakeFailure {
     NotConfigured,
     #[error("the ring limit is over")]
     TooLate,
+    #[error("the call is over")]
+    CallOver,
+    #[error("the device named no address for alerts")]
+    NoAlerts,
     #[error(transparent)]
     Unsealed(#[from] WakeError),
     #[error("the database: {0}")]
@@ -32,7 +36,7 @@ pub(super) enum WakeFailure {
 
 impl WakeFailure {
     /// What is reported and stored: the reason, and how long the service wants to be left alone.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::push) fn text(&self) -> String {
         let retry_after = match self {
             Self::Apns(error) => error.retry_after(),
             Self::Fcm(error) => error.retry_after(),
@@ -41,6 +45,8 @@ impl WakeFailure {
             | Self::DeadToken(_)
             | Self::NotConfigured
             | Self::TooLate
+            | Self::CallOver
+            | Self::NoAlerts
             | Self::Unsealed(_)
             | Self::Database(_) => None,
         };
@@ -48,7 +54,7 @@ impl WakeFailure {
     }
 
     /// Whether the service says that a token registered at `registered_at` is dead.
-    pub(super) fn condemns(&self, registered_at: Timestamp) -> bool {
+    pub(in crate::push) fn condemns(&self, registered_at: Timestamp) -> bool {
         match self {
             Self::Apns(error) => error.condemns(registered_at),
             Self::Fcm(error) => error.condemns(),
@@ -57,6 +63,8 @@ impl WakeFailure {
             | Self::DeadToken(_)
             | Self::NotConfigured
             | Self::TooLate
+            | Self::CallOver
+            | Self::NoAlerts
             | Self::Unsealed(_)
             | Self::Database(_) => false,
         }

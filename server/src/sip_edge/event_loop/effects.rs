@@ -5,12 +5,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, Milestone, TimelineEvent, TrunkId};
 use callfield_sip::switchboard::{
-    Flow, Input, OutboundDecision, OutboundQuestion, Output, RegistrationState, RouteQuestion, Wake,
+    Flow, Input, OutboundDecision, OutboundQuestion, Output, RegistrationState, RouteQuestion,
 };
 use callfield_sip::transaction::ServerId;
 
 use super::super::{logins, outbound, route};
 use super::EventLoop;
+use crate::app::wake_port::{Missed, PushRequest, WakeReport, WakeRequest as Wake, WakeResult};
 use crate::media_relay::Changed;
 
 impl EventLoop {
@@ -25,6 +26,7 @@ impl EventLoop {
                 return Some(Input::BranchOffered { call, device, sdp });
             }
             Output::AnswerWanted { call, device, device_sdp } => {
+                self.parked.end(call);
                 let sdp = self.media.join(call, device, &device_sdp);
                 return Some(Input::CallerAnswer { call, sdp });
             }
@@ -47,8 +49,12 @@ impl EventLoop {
                 let renew = self.media.change_answered(call, side, answer.as_deref());
                 return renew.map(|side| Input::Renew { call, side });
             }
-            Output::MediaEnded { call } => self.media.end(call),
-            Output::Wake(wake) => self.wake(wake),
+            Output::MediaEnded { call } => {
+                self.parked.end(call);
+                self.media.end(call);
+            }
+            Output::Wake(wake) => return self.wake(wake),
+            Output::Missed(missed) => self.tell_of_missed(missed),
             Output::Persist(facts) => return self.persist(facts),
             Output::CallChanged(facts) => self.write(facts, false),
             Output::TrunkRegistration { trunk, state } => self.trunk_stands(trunk, state),
@@ -143,10 +149,23 @@ impl EventLoop {
         self.app.registrations.note(trunk, state);
     }
 
-    fn wake(&mut self, wake: Wake) {
-        let (call, device) = (wake.call, wake.device);
-        if self.app.wakes.try_send(wake).is_err() {
-            tracing::error!(%call, %device, "push is not taking wakes");
+    /// Has a device woken; answers at once that it failed if push takes nothing.
+    fn wake(&mut self, wake: Wake) -> Option<Input> {
+        let (call, device, attempt) = (wake.call, wake.device, wake.attempt);
+        let over = self.parked.over(call);
+        if self.app.wakes.try_send(PushRequest::Wake { wake, over }).is_ok() {
+            return None;
+        }
+        tracing::error!(%call, %device, "push is not taking wakes");
+        metrics::counter!("callfield_wakes_lost_total").increment(1);
+        let (at, result) = (self.app.now(), WakeResult::Failed("push is not taking wakes".to_owned()));
+        Some(Input::WakeReported(WakeReport { call, device, attempt, at, result }))
+    }
+
+    fn tell_of_missed(&self, missed: Missed) {
+        let call = missed.call;
+        if self.app.wakes.try_send(PushRequest::Missed(missed)).is_err() {
+            tracing::error!(%call, "push is not taking what was missed");
             metrics::counter!("callfield_wakes_lost_total").increment(1);
         }
     }
