@@ -13,6 +13,7 @@ CREATE TABLE users (
     tenant_id   UUID   NOT NULL REFERENCES tenants (id),
     id          UUID   NOT NULL,
     name        TEXT   NOT NULL,
+    decline     TEXT   NOT NULL,
     created_at  BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );

@@ -13,6 +13,7 @@ CREATE TABLE users (
     tenant_id   BLOB    NOT NULL REFERENCES tenants (id),
     id          BLOB    NOT NULL,
     name        TEXT    NOT NULL,
+    decline     TEXT    NOT NULL,
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) STRICT;

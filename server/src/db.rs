@@ -48,7 +48,7 @@ pub use outbox::{Delivery, NewDelivery};
 pub use phone_index::{IndexedNumber, KnownCaller};
 pub use tenants::Tenant;
 pub use trunks::{Trunk, TrunkKind};
-pub use users::User;
+pub use users::{DeclinePolicy, User};
 
 use callfield_domain::TenantId;
 use sqlx::pool::PoolConnection;

@@ -42,7 +42,10 @@ async fn route(app: &App, question: &RouteQuestion) -> db::Result<Decision> {
         caller: caller.e164.unwrap_or_else(|| question.from.clone()),
         caller_name: display_name(&record.projection),
         called: e164,
-        decline: DeclinePolicy::StopAll,
+        decline: match rows.decline_policy(owner).await? {
+            db::DeclinePolicy::StopAll => DeclinePolicy::StopAll,
+            db::DeclinePolicy::RingOn => DeclinePolicy::RingOn,
+        },
     }))
 }
 

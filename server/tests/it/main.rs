@@ -25,6 +25,7 @@ mod trunk_calls;
 mod trunk_registers;
 mod trunk_streams;
 mod trunks;
+mod users;
 
 #[path = "../../src/db/testing.rs"]
 mod testing;
