@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod reachable;
 pub mod records;
 pub mod route;
+pub mod softphones;
 pub mod token;
 pub mod trunk_login;
 pub mod trunk_registrations;
@@ -24,6 +25,7 @@ use crate::config::Config;
 use crate::db::Db;
 use clock::Clock;
 use edge_port::EdgeCommand;
+use softphones::PushSupport;
 use trunk_registrations::TrunkRegistrations;
 use vault::Vault;
 use wake_port::PushRequest;
@@ -45,6 +47,8 @@ pub struct App {
     pub server_actor: Actor,
     /// How the registrations at trunks stand.
     pub registrations: Arc<TrunkRegistrations>,
+    /// Which apps of foreign softphones can be pushed to.
+    pub push_support: Arc<PushSupport>,
     /// What seals the secrets of the database.
     pub vault: Arc<Vault>,
     random: Arc<Mutex<Random>>,
@@ -73,6 +77,7 @@ impl App {
             wakes,
             server_actor,
             registrations,
+            push_support: Arc::default(),
             vault,
             random: Arc::new(Mutex::new(random)),
         }
@@ -82,6 +87,12 @@ impl App {
     #[must_use]
     pub fn with_vault(self, vault: Vault) -> Self {
         Self { vault: Arc::new(vault), ..self }
+    }
+
+    /// Lets foreign softphones be woken that these senders can push to.
+    #[must_use]
+    pub fn with_push_support(self, support: PushSupport) -> Self {
+        Self { push_support: Arc::new(support), ..self }
     }
 
     /// The time by this server's clock.

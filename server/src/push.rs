@@ -12,6 +12,7 @@ mod jwt;
 mod missed;
 mod retry_after;
 pub mod settings;
+mod softphone;
 mod wake;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::app::clock::Clock;
+use crate::app::softphones::PushSupport;
 use crate::app::wake_port::PushRequest;
 use crate::config;
 use apns::{ApnsClient, ApnsSettings};
@@ -51,6 +53,14 @@ impl Senders {
             apns: apns.map(|settings| ApnsClient::new(settings, clock.clone())),
             fcm: fcm.map(|settings| FcmClient::new(settings, clock.clone())),
         })
+    }
+
+    /// The apps of foreign softphones that can be pushed to.
+    pub fn support(&self) -> PushSupport {
+        PushSupport {
+            apns: self.apns.as_ref().map(ApnsClient::support),
+            fcm_projects: self.fcm.as_ref().map(FcmClient::projects).unwrap_or_default(),
+        }
     }
 
     /// Opens the connections, so that the first call does not wait for them; a failure is logged and tried again by
@@ -88,6 +98,7 @@ pub async fn run(app: App, senders: Senders, mut requests: mpsc::Receiver<PushRe
                 match request {
                     PushRequest::Wake { wake, over } => tasks.spawn(wake::wake(app, senders, wake, over)),
                     PushRequest::Missed(missed) => tasks.spawn(missed::tell(app, senders, missed)),
+                    PushRequest::Remind { tenant, device } => tasks.spawn(softphone::remind(app, senders, tenant, device)),
                 };
             }
             Some(_) = tasks.join_next() => {}

@@ -105,6 +105,7 @@ impl Server {
         let (edge_sender, edge) = mpsc::channel(WAITING_COMMANDS);
         let (wake_sender, wakes) = mpsc::channel(WAITING_COMMANDS);
         let app = App::new(Arc::new(config), db, Clock::System, seed()?, edge_sender, wake_sender).with_vault(vault);
+        let app = app.with_push_support(senders.support());
         let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
         Ok(Self { app, listener, tls: tls.https, sip, senders, edge, wakes, tasks, stopping })
     }

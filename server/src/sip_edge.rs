@@ -14,6 +14,7 @@ mod registering;
 mod resolver;
 mod route;
 mod sockets;
+mod softphones;
 mod strangers;
 mod streams;
 pub mod websocket;
@@ -90,6 +91,7 @@ fn settings(app: &App, sockets: &Sockets) -> Settings {
         tcp_address: reached_at(&config.public_address, sockets.tcp_address()),
         tls_address: reached_at(&config.public_address, sockets.tls_address()),
         ring_limit: Duration::from_millis(config.ring_ms),
+        push_providers: app.push_support.providers(),
         digest: config.digest.iter().map(|digest| algorithm(*digest)).collect(),
         outbound_caps: caps(&app.config.telephony),
         ..Settings::new(&config.domain, "")

@@ -33,6 +33,9 @@ pub(super) async fn tell(app: App, senders: Arc<Senders>, missed: Missed) {
         Err(error) => return tracing::error!(call = %telling.missed.call, %error, "a missed call was not told"),
     };
     let result = telling.send(&senders, &device).await;
+    if let Err(failure) = &result {
+        failure.count();
+    }
     if let Some(target) = &device.push {
         count(target.service, result.is_ok(), telling.app.now().since(began));
     }

@@ -4,6 +4,7 @@ mod apns;
 mod connection;
 mod fcm;
 mod missed;
+mod softphone;
 mod wake;
 
 use callfield_fakes::{FakePush, Fault, FaultOrder, Service};

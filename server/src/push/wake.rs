@@ -14,6 +14,7 @@ use super::Senders;
 use super::apns::{ApnsKind, ApnsPush};
 use super::connection::Handover;
 use super::fcm::FcmPush;
+use super::softphone::Softphone;
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::wake_port::{WakeReport, WakeRequest, WakeResult};
@@ -23,8 +24,8 @@ use failure::WakeFailure;
 /// Wakes one device and reports how far it came; nothing that fails here stops another wake.
 pub(super) async fn wake(app: App, senders: Arc<Senders>, request: WakeRequest, over: CancellationToken) {
     let wake = Wake { id: push_id(&request), app, request, over };
-    let result = match wake.device().await {
-        Ok((device, target)) => wake.send_and_record(&senders, &device, &target).await,
+    let result = match wake.addressee().await {
+        Ok(addressee) => wake.send_and_record(&senders, &addressee).await,
         Err(failure) => Err(failure),
     };
     match &result {
@@ -35,7 +36,10 @@ pub(super) async fn wake(app: App, senders: Arc<Senders>, request: WakeRequest, 
     }
     wake.report(match result {
         Ok(id) => WakeResult::Accepted(id),
-        Err(failure) => WakeResult::Failed(failure.text()),
+        Err(failure) => {
+            failure.count();
+            WakeResult::Failed(failure.text())
+        }
     })
     .await;
 }
@@ -54,42 +58,54 @@ struct Wake {
     over: CancellationToken,
 }
 
+/// Who is woken.
+enum Addressee {
+    App(Box<Device>, PushTarget),
+    Softphone(Softphone),
+}
+
+impl Addressee {
+    const fn service(&self) -> PushService {
+        match self {
+            Self::App(_, target) => target.service,
+            Self::Softphone(softphone) => softphone.service,
+        }
+    }
+}
+
 impl Wake {
-    /// The device and where its pushes go.
-    async fn device(&self) -> Result<(Device, PushTarget), WakeFailure> {
-        let device = self.app.db.read(self.request.tenant).await?.device(self.request.device).await?;
-        let device = device.ok_or(WakeFailure::UnknownDevice)?;
+    /// Who it is and where its pushes go.
+    async fn addressee(&self) -> Result<Addressee, WakeFailure> {
+        let WakeRequest { tenant, device: id, .. } = self.request;
+        let Some(device) = self.app.db.read(tenant).await?.device(id).await? else {
+            return Softphone::find(&self.app, tenant, id).await.map(Addressee::Softphone);
+        };
         if let Some((_, reason)) = &device.push_invalid {
             return Err(WakeFailure::DeadToken(reason.clone()));
         }
         let target = device.push.clone().ok_or(WakeFailure::NoToken)?;
-        Ok((device, target))
+        Ok(Addressee::App(Box::new(device), target))
     }
 
     /// Sends at once; the outbox row is written beside it and finished with the result.
-    async fn send_and_record(
-        &self,
-        senders: &Senders,
-        device: &Device,
-        target: &PushTarget,
-    ) -> Result<String, WakeFailure> {
-        let began = self.app.now();
+    async fn send_and_record(&self, senders: &Senders, addressee: &Addressee) -> Result<String, WakeFailure> {
+        let (began, service) = (self.app.now(), addressee.service());
         let sending = async {
-            let result = self.send(senders, device, target).await;
-            count(target.service, result.is_ok(), self.app.now().since(began));
+            let result = self.send(senders, addressee).await;
+            count(service, result.is_ok(), self.app.now().since(began));
             result
         };
-        let (result, enqueued) = tokio::join!(sending, self.enqueue(target.service));
+        let (result, enqueued) = tokio::join!(sending, self.enqueue(service));
         if let Err(error) = enqueued {
             tracing::error!(call = %self.request.call, %error, "a wake is missing from the outbox");
         }
-        if let Err(error) = self.finish(device, target, &result).await {
+        if let Err(error) = self.finish(addressee, &result).await {
             tracing::error!(call = %self.request.call, %error, "the result of a wake is not stored");
         }
         result
     }
 
-    async fn send(&self, senders: &Senders, device: &Device, target: &PushTarget) -> Result<String, WakeFailure> {
+    async fn send(&self, senders: &Senders, addressee: &Addressee) -> Result<String, WakeFailure> {
         let time_left = self.request.expires_at.since(self.app.now());
         if time_left.is_zero() {
             return Err(WakeFailure::TooLate);
@@ -97,9 +113,8 @@ impl Wake {
         if self.over.is_cancelled() {
             return Err(WakeFailure::CallOver);
         }
-        let payload = self.seal(device)?;
         let handover = Arc::new(Handover::until(self.over.clone()));
-        let sending = self.put(senders, target, &payload, time_left, &handover);
+        let sending = self.put(senders, addressee, time_left, &handover);
         tokio::pin!(sending);
         tokio::select! {
             biased;
@@ -120,11 +135,17 @@ impl Wake {
     async fn put(
         &self,
         senders: &Senders,
-        target: &PushTarget,
-        payload: &WakePayload,
+        addressee: &Addressee,
         time_left: Duration,
         handover: &Arc<Handover>,
     ) -> Result<String, WakeFailure> {
+        let (device, target) = match addressee {
+            Addressee::App(device, target) => (device, target),
+            Addressee::Softphone(softphone) => {
+                return softphone.ring(senders, (&self.request, self.id), round_up(time_left), handover).await;
+            }
+        };
+        let payload = self.seal(device)?;
         match target.service {
             PushService::Apns => {
                 let client = senders.apns.as_ref().ok_or(WakeFailure::NotConfigured)?;
@@ -184,19 +205,18 @@ impl Wake {
     }
 
     /// Ends the outbox row and, if the service says so, notes that the token is dead; it is never deleted.
-    async fn finish(
-        &self,
-        device: &Device,
-        target: &PushTarget,
-        result: &Result<String, WakeFailure>,
-    ) -> Result<(), DbError> {
+    async fn finish(&self, addressee: &Addressee, result: &Result<String, WakeFailure>) -> Result<(), DbError> {
         let failure = result.as_ref().err();
         let reason = failure.map(WakeFailure::text);
         let now = self.app.now();
         let mut tx = self.app.db.write(self.request.tenant).await?;
         tx.finish_delivery(self.id, reason.as_deref(), now).await?;
-        if let Some(reason) = reason.filter(|_| failure.is_some_and(|failure| failure.condemns(target.registered_at))) {
-            tx.invalidate_push(device.id, target, now, &reason).await?;
+        match (addressee, failure.zip(reason)) {
+            (Addressee::App(device, target), Some((failure, reason))) if failure.condemns(target.registered_at) => {
+                tx.invalidate_push(device.id, target, now, &reason).await?;
+            }
+            (Addressee::Softphone(softphone), Some((failure, _))) => softphone.condemn(&mut tx, failure, now).await?,
+            (Addressee::App(..) | Addressee::Softphone(_), _) => {}
         }
         tx.commit().await
     }

@@ -87,7 +87,9 @@ async fn region_of(app: &App, tenant: TenantId) -> db::Result<String> {
 
 async fn targets(rows: &mut Scoped, user: UserId) -> db::Result<Vec<Target>> {
     let devices = rows.devices_of(user).await?;
-    Ok(devices.into_iter().map(|device| Target { device: device.id, has_push: device.push.is_some() }).collect())
+    let apps = devices.into_iter().map(|device| Target { device: device.id, has_push: device.push.is_some() });
+    let softphones = rows.woken_softphones(user).await?.into_iter().map(|device| Target { device, has_push: true });
+    Ok(apps.chain(softphones).collect())
 }
 
 fn reject(status: u16, outcome: Outcome, tenant: Option<TenantId>) -> Decision {

@@ -17,6 +17,7 @@ mod program;
 mod records;
 mod refusals;
 mod sip_tls;
+mod softphones;
 mod sync;
 mod sync_wire;
 mod timelines;

@@ -57,7 +57,7 @@ impl Scene {
         loop {
             match self.exchange.office.wakes.recv().await.unwrap() {
                 PushRequest::Wake { wake, .. } => return wake,
-                PushRequest::Missed(_) => {}
+                PushRequest::Missed(_) | PushRequest::Remind { .. } => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, DeviceId, Outcome, TenantId, TimelineEvent, Timestamp, TrunkId};
 
-use super::{ConnectionId, DeviceIdentity, DeviceKind, Flow, RegistrationState, Side};
+use super::{ConnectionId, DeviceIdentity, DeviceKind, Flow, PushOffer, RegistrationState, Side};
 use crate::transaction::ServerId;
 
 /// An effect, or a question to the shell.
@@ -86,6 +86,25 @@ pub enum Output {
         login: ServerId,
         /// The user name that was given.
         user: String,
+    },
+    /// A softphone says where it is woken, or, without an offer, that it is not any more: keep that.
+    /// Answered by [`Input::PushStored`](super::Input::PushStored).
+    PushOffered {
+        /// The login.
+        login: ServerId,
+        /// Which device, proven.
+        identity: DeviceIdentity,
+        /// Where it is woken.
+        offer: Option<PushOffer>,
+    },
+    /// Push this softphone, quietly, so that it registers again.
+    RefreshWanted {
+        /// Whose it is.
+        tenant: TenantId,
+        /// The device.
+        device: DeviceId,
+        /// 0 for the first since it registered last.
+        attempt: u32,
     },
     /// A leg of a call that talks changes: make its SDP. Answered by [`Input::ChangeMade`](super::Input::ChangeMade).
     ///

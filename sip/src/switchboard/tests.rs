@@ -7,6 +7,7 @@ mod desk;
 mod outbound;
 mod refusals;
 mod registration;
+mod softphone;
 mod tls;
 mod trunk_hops;
 mod trunk_proofs;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::provider_token::ProviderTokens;
 use super::{ApnsError, ApnsSettings, Reason};
 use crate::app::clock::Clock;
+use crate::app::softphones::ApnsSupport;
 use crate::db::PushEnvironment;
 use crate::push::connection::{Answer, Connection, FirstRequest, Handover, TransportError};
 
@@ -80,6 +81,7 @@ pub struct ApnsClient {
     sandbox: Option<Connection>,
     tokens: ProviderTokens,
     bundle_id: String,
+    team_id: String,
     clock: Clock,
 }
 
@@ -90,10 +92,17 @@ impl ApnsClient {
         Self {
             production: connect(settings.url),
             sandbox: settings.sandbox_url.map(connect),
+            team_id: settings.team_id.clone(),
             tokens: ProviderTokens::new(settings.key, settings.key_id, settings.team_id),
             bundle_id: settings.bundle_id,
             clock,
         }
+    }
+
+    /// The apps of foreign softphones that it can push to.
+    pub fn support(&self) -> ApnsSupport {
+        let (team, bundle) = (self.team_id.clone(), self.bundle_id.clone());
+        ApnsSupport { team, bundle, has_sandbox: self.sandbox.is_some() }
     }
 
     /// Opens the connection to production.

@@ -30,6 +30,7 @@ pub struct FcmPush<'a> {
 pub struct FcmClient {
     connection: Connection,
     path: String,
+    projects: Vec<String>,
     tokens: AccessTokens,
     clock: Clock,
 }
@@ -46,10 +47,19 @@ impl FcmClient {
         let base = settings.url.to_string();
         Self {
             path: format!("{}/v1/projects/{}/messages:send", base.trim_end_matches('/'), settings.project_id),
+            projects: [Some(settings.project_id.clone()), settings.project_number.clone()]
+                .into_iter()
+                .flatten()
+                .collect(),
             connection: Connection::new(settings.url.clone(), tls, FirstRequest::LikeAnyOther),
             tokens: AccessTokens::new(settings, clock.clone()),
             clock,
         }
+    }
+
+    /// What its project is called: the id, and the number if that is configured.
+    pub fn projects(&self) -> Vec<String> {
+        self.projects.clone()
     }
 
     /// Opens the connection and buys an access token.

@@ -3,8 +3,10 @@
 use callfield_domain::Timestamp;
 use callfield_domain::wake::WakeError;
 
+use crate::app::vault::OpenError;
 use crate::db::DbError;
 use crate::push::apns::ApnsError;
+use crate::push::connection::TransportError;
 use crate::push::fcm::FcmError;
 
 /// Why a device was not woken.
@@ -26,6 +28,8 @@ pub(in crate::push) enum WakeFailure {
     NoAlerts,
     #[error(transparent)]
     Unsealed(#[from] WakeError),
+    #[error(transparent)]
+    Locked(#[from] OpenError),
     #[error("the database: {0}")]
     Database(#[from] DbError),
     #[error("apns: {0}")]
@@ -48,9 +52,36 @@ impl WakeFailure {
             | Self::CallOver
             | Self::NoAlerts
             | Self::Unsealed(_)
+            | Self::Locked(_)
             | Self::Database(_) => None,
         };
         retry_after.map_or_else(|| self.to_string(), |wait| format!("{self}, retry after {} s", wait.as_secs()))
+    }
+
+    /// The kind of it, for counting.
+    pub(in crate::push) const fn kind(&self) -> &'static str {
+        match self {
+            Self::UnknownDevice => "unknown_device",
+            Self::NoToken => "no_token",
+            Self::DeadToken(_) => "dead_token",
+            Self::NotConfigured => "not_configured",
+            Self::TooLate => "too_late",
+            Self::CallOver | Self::Apns(ApnsError::Transport(TransportError::Unwanted)) => "call_over",
+            Self::Fcm(FcmError::Transport(TransportError::Unwanted)) => "call_over",
+            Self::NoAlerts => "no_alerts",
+            Self::Unsealed(_) => "unsealed",
+            Self::Locked(_) => "locked",
+            Self::Database(_) => "database",
+            Self::Apns(ApnsError::Transport(_)) => "apns_unreachable",
+            Self::Apns(_) => "apns_refused",
+            Self::Fcm(FcmError::Transport(_)) => "fcm_unreachable",
+            Self::Fcm(_) => "fcm_refused",
+        }
+    }
+
+    /// Counts it.
+    pub(in crate::push) fn count(&self) {
+        metrics::counter!("callfield_push_failed_total", "reason" => self.kind()).increment(1);
     }
 
     /// Whether the service says that a token registered at `registered_at` is dead.
@@ -66,6 +97,7 @@ impl WakeFailure {
             | Self::CallOver
             | Self::NoAlerts
             | Self::Unsealed(_)
+            | Self::Locked(_)
             | Self::Database(_) => false,
         }
     }

@@ -5,13 +5,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, Milestone, TimelineEvent, TrunkId};
 use callfield_sip::switchboard::{
-    Flow, Input, OutboundDecision, OutboundQuestion, Output, RegistrationState, RouteQuestion,
+    DeviceIdentity, Flow, Input, OutboundDecision, OutboundQuestion, Output, PushOffer, RegistrationState,
+    RouteQuestion,
 };
 use callfield_sip::transaction::ServerId;
 
-use super::super::{logins, outbound, route};
+use super::super::{logins, outbound, route, softphones};
 use super::EventLoop;
-use crate::app::wake_port::{Missed, PushRequest, WakeReport, WakeRequest as Wake, WakeResult};
+use crate::app::wake_port::{PushRequest, WakeReport, WakeRequest as Wake, WakeResult};
 use crate::media_relay::Changed;
 
 impl EventLoop {
@@ -41,6 +42,8 @@ impl EventLoop {
                 return Some(Input::DeviceAnswer { call, sdp });
             }
             Output::CredentialsWanted { login, user } => self.look_up(login, user),
+            Output::PushOffered { login, identity, offer } => self.keep_offer(login, identity, offer),
+            Output::RefreshWanted { tenant, device, attempt: _ } => self.push(PushRequest::Remind { tenant, device }),
             Output::ChangeWanted { call, side, offer } => {
                 let Changed { sdp, renews_other } = self.media.change(call, side, offer.as_deref());
                 return Some(Input::ChangeMade { call, side, sdp, renews_other });
@@ -54,7 +57,7 @@ impl EventLoop {
                 self.media.end(call);
             }
             Output::Wake(wake) => return self.wake(wake),
-            Output::Missed(missed) => self.tell_of_missed(missed),
+            Output::Missed(missed) => self.push(PushRequest::Missed(missed)),
             Output::Persist(facts) => return self.persist(facts),
             Output::CallChanged(facts) => self.write(facts, false),
             Output::TrunkRegistration { trunk, state } => self.trunk_stands(trunk, state),
@@ -162,12 +165,20 @@ impl EventLoop {
         Some(Input::WakeReported(WakeReport { call, device, attempt, at, result }))
     }
 
-    fn tell_of_missed(&self, missed: Missed) {
-        let call = missed.call;
-        if self.app.wakes.try_send(PushRequest::Missed(missed)).is_err() {
-            tracing::error!(%call, "push is not taking what was missed");
+    /// Asks for a push that no call waits for.
+    fn push(&self, request: PushRequest) {
+        if self.app.wakes.try_send(request).is_err() {
+            tracing::error!("push is not taking anything");
             metrics::counter!("callfield_wakes_lost_total").increment(1);
         }
+    }
+
+    fn keep_offer(&self, login: ServerId, identity: DeviceIdentity, offer: Option<PushOffer>) {
+        let (app, answers) = (self.app.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            let verdict = softphones::keep(&app, identity, offer).await;
+            let _ = answers.send(Input::PushStored { login, verdict }).await;
+        });
     }
 
     fn timeline(&mut self, call: CallId, event: TimelineEvent, came_in: Instant) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::digest::{Algorithm, Challenge, Ha1, Login, challenges};
 
 const DESK: &str = "192.0.2.50:5062";
-const USER: &str = "desk7";
+pub(super) const USER: &str = "desk7";
 
 fn desk() -> Flow {
     Flow::Udp(DESK.parse::<SocketAddr>().unwrap())
@@ -15,7 +15,8 @@ pub(super) fn account(owner: DeviceIdentity, user: &str) -> Option<Account> {
     let device = DeviceId::new(at(0), &mut Random::new(Seed::from_number(41)));
     let hash = |algorithm| Ha1::new(algorithm, USER, "phones.test", "secret");
     let hashes = [Algorithm::Md5, Algorithm::Sha256].map(hash).to_vec();
-    (user == USER).then(|| Account { identity: DeviceIdentity { device, ..owner }, user: USER.to_owned(), hashes })
+    let identity = DeviceIdentity { device, ..owner };
+    (user == USER).then(|| Account { identity, user: USER.to_owned(), hashes, push: None })
 }
 
 /// A REGISTER of the desk phone, without an answer to a challenge.
@@ -52,7 +53,7 @@ impl Story {
     }
 }
 
-fn signed(challenge: &Challenge, request: &Message, user: &str, password: &str) -> Message {
+pub(super) fn signed(challenge: &Challenge, request: &Message, user: &str, password: &str) -> Message {
     challenge.authorize(&Login::new(user, password), request, 1, "c")
 }
 
@@ -653,4 +654,40 @@ impl Story {
         let bytes = response.body("application/sdp", body.to_owned()).build().as_bytes().clone();
         self.tell(Input::Received { flow: desk(), bytes });
     }
+}
+
+#[test]
+fn a_late_fork_reaches_every_device_of_the_user_also_over_tls() {
+    let mut story = Story::new();
+    story.dial();
+    let (connection, peer) = (ConnectionId(901), Peer::Trunk(DESK.parse().unwrap()));
+    story.tell(Input::ConnectionOpened { connection, peer, transport: Transport::Tls });
+    let flow = Flow::Stream(connection);
+    assert_eq!(story.log_in(flow, 1, CONTACT, USER, "secret").status(), Some(200));
+    let invites = story.invites_at(flow);
+    assert_eq!((invites.len(), invites[0].top_via().unwrap().transport()), (1, "TLS"));
+    for phone in 0..2 {
+        story.tell_phone(phone, AgentInput::Register { call: None });
+        let invites = story.phones[phone].got.iter().filter(|message| message.method() == &Method::Invite).count();
+        assert_eq!(invites, 1);
+    }
+}
+
+#[test]
+fn an_ack_goes_to_where_the_phone_is_and_not_to_its_stale_contact() {
+    let mut story = Story::with_desk();
+    story.dial();
+    story.desk_answers(180, "");
+    let elsewhere = Flow::Udp("198.51.100.7:40000".parse().unwrap());
+    story.log_in(elsewhere, 3, CONTACT, USER, "secret");
+    assert!(story.invites_at(elsewhere).is_empty(), "it rings already");
+    story.desk_answers(200, "v=desk");
+    let acks = |story: &Story, wanted: Flow| {
+        let sent = story.flows.iter().zip(&story.trunk).filter(|(flow, _)| **flow == wanted);
+        sent.filter(|(_, message)| message.method() == &Method::Ack && message.is_request()).count()
+    };
+    assert_eq!((acks(&story, elsewhere), acks(&story, desk())), (1, 0));
+    story.send(&story.in_dialog("ACK", 1, ""));
+    story.run_until(60_000);
+    assert_eq!(story.edge.live_calls(), 1, "the call outlives the 32 s in which an answer is repeated");
 }
