@@ -9,10 +9,12 @@ mod known_calls;
 mod latency;
 mod logins;
 mod outbound;
+mod parked;
 mod registering;
 mod resolver;
 mod route;
 mod sockets;
+mod softphones;
 mod strangers;
 mod streams;
 mod thread;
@@ -41,6 +43,7 @@ use event_loop::{EventLoop, Inboxes};
 use journal::Journal;
 use known_calls::KnownCalls;
 use latency::Latencies;
+use parked::Parked;
 use strangers::{Strangers, TrunkSources};
 use streams::{Limits, Streams};
 
@@ -82,6 +85,7 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
             journal,
             answers,
             latencies: Latencies::default(),
+            parked: Parked::default(),
             known: KnownCalls::default(),
             app,
         })
@@ -107,6 +111,7 @@ fn settings(app: &App, sockets: &Sockets) -> Settings {
         tcp_address: reached_at(&config.public_address, sockets.tcp_address()),
         tls_address: reached_at(&config.public_address, sockets.tls_address()),
         ring_limit: Duration::from_millis(config.ring_ms),
+        push_providers: app.push_support.providers(),
         digest: config.digest.iter().map(|digest| algorithm(*digest)).collect(),
         outbound_caps: caps(&app.config.telephony),
         ..Settings::new(&config.domain, "")

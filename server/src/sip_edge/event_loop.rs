@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::journal::Journal;
 use super::known_calls::KnownCalls;
 use super::latency::Latencies;
+use super::parked::Parked;
 use super::sockets::Arrival;
 use super::strangers::Strangers;
 use super::streams::{StreamEvent, Streams, refused};
@@ -49,6 +50,7 @@ pub(super) struct EventLoop {
     pub(super) journal: Journal,
     pub(super) answers: mpsc::Sender<Input>,
     pub(super) latencies: Latencies,
+    pub(super) parked: Parked,
     pub(super) known: KnownCalls,
 }
 

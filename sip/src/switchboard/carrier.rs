@@ -29,37 +29,31 @@ impl Switchboard {
             Carrier::Transactions { bye: Some(id), .. } if !message.is_request() => {
                 self.transactions.handle(now, Layer::Respond { id, response: message });
             }
-            Carrier::Transactions { flow, invite, .. } => {
+            Carrier::Transactions { .. } if message.method() == &Method::Cancel => {
+                for id in leg.invitations() {
+                    let reason = message.header("Reason").map(str::to_owned);
+                    self.transactions.handle(now, Layer::Cancel { id, reason });
+                }
+            }
+            Carrier::Transactions { flow, .. } => {
                 let flow = self.reach_of_desk(device, flow);
-                self.transact(now, (device, call), flow, invite, message);
+                self.transact(now, (device, call), flow, message);
             }
         }
     }
 
-    fn transact(
-        &mut self,
-        now: Timestamp,
-        (device, call): (DeviceId, CallId),
-        flow: Hop,
-        invited: Option<ClientId>,
-        message: Message,
-    ) {
-        let input = match (message.method(), invited) {
-            (Method::Ack, _) => Layer::Send { flow, message },
-            (Method::Cancel, Some(id)) => Layer::Cancel { id, reason: message.header("Reason").map(str::to_owned) },
-            (Method::Cancel, None) => return,
-            (method, _) => {
-                let id = self.new_client();
-                self.inner.by_client.insert(id, (device, call));
-                if method == &Method::Invite
-                    && let Some(leg) = self.inner.leg(device, call)
-                {
-                    leg.carrier = Carrier::Transactions { flow, invite: Some(id), bye: None };
-                }
-                Layer::Request { id, flow, request: message }
-            }
-        };
-        self.transactions.handle(now, input);
+    fn transact(&mut self, now: Timestamp, (device, call): (DeviceId, CallId), flow: Hop, message: Message) {
+        if message.method() == &Method::Ack {
+            return self.transactions.handle(now, Layer::Send { flow, message });
+        }
+        let id = self.new_client();
+        self.inner.by_client.insert(id, (device, call));
+        if message.method() == &Method::Invite
+            && let Some(leg) = self.inner.leg(device, call)
+        {
+            leg.carrier = Carrier::Transactions { flow, invite: Some(id), bye: None };
+        }
+        self.transactions.handle(now, Layer::Request { id, flow, request: message });
     }
 
     /// Takes in a response; `false` if it is not that of a desk phone that was rung.
@@ -76,15 +70,29 @@ impl Switchboard {
         let Some((device, call)) = self.inner.by_client.remove(&id) else { return false };
         let Some(leg) = self.inner.leg(device, call) else { return true };
         let is_invite = matches!(leg.carrier, Carrier::Transactions { invite, .. } if invite == Some(id));
-        if is_invite && leg.dialog().is_some() {
+        if leg.is_outdated(id) || is_invite && leg.dialog().is_some() {
             return true;
         }
         self.drop_inner(device, call);
         if is_invite {
             let status = if ended == Ended::Timeout { 408 } else { 503 };
-            self.tell(now, call, Event::Refused { device, status });
+            self.tell(now, call, Event::Unreached { device, status });
         }
         true
+    }
+
+    /// A desk phone registered while it was rung: an INVITE of which it gave no sign goes out again, to where it is now. The
+    /// same one, so that a phone that got both rings once; where it was already, only once more and only if it was woken.
+    pub(super) fn ring_desk_again(&mut self, now: Timestamp, device: DeviceId, has_moved: bool) {
+        for call in self.inner.calls_of(device) {
+            let was_woken = self.calls.get(&call).is_some_and(|live| live.was_pushed(device));
+            let Some(leg) = self.inner.leg(device, call) else { continue };
+            if !has_moved && (leg.was_repeated() || !was_woken) {
+                continue;
+            }
+            let invite = leg.invite_again();
+            self.carry(now, device, call, invite);
+        }
     }
 
     /// A desk phone that was rung hangs up; `false` if the BYE belongs to none. It is answered when the row is durable.

@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(32);
 #[derive(Debug)]
 pub(super) struct InnerLeg {
     pub(super) carrier: Carrier,
+    /// Transactions in which the INVITE went to where a desk phone is no longer, or was asleep.
+    earlier: Vec<ClientId>,
+    has_progressed: bool,
     invite: Option<Message>,
     cancel: Option<Cancel>,
     dialog: Option<Dialog>,
@@ -73,6 +76,8 @@ impl InnerLeg {
     const fn new(carrier: Carrier) -> Self {
         Self {
             carrier,
+            earlier: Vec::new(),
+            has_progressed: false,
             invite: None,
             cancel: None,
             dialog: None,
@@ -123,7 +128,10 @@ impl InnerLeg {
 
     /// Takes in a response to the INVITE; `None` if it tells nothing.
     pub(super) fn take_answer(&mut self, response: &Message) -> Option<Answer> {
+        self.has_progressed = true;
         match response.status()? {
+            // It got the INVITE twice (RFC 3261 §8.2.2.2); the one that came first counts.
+            482 if !self.earlier.is_empty() => None,
             100 => Some(Answer::Progressed { rings: false }),
             status @ 101..200 => Some(Answer::Progressed { rings: status == 180 }),
             200..300 if self.dialog.is_some() => Some(Answer::Repeated),
@@ -133,6 +141,32 @@ impl InnerLeg {
             }
             status => Some(Answer::Refused(status)),
         }
+    }
+
+    /// The INVITE to be sent once more to a desk phone that gave no sign of having got it.
+    pub(super) fn invite_again(&mut self) -> Option<Message> {
+        let Carrier::Transactions { invite: Some(id), .. } = self.carrier else { return None };
+        if self.has_progressed || self.cancel.is_some() {
+            return None;
+        }
+        self.earlier.push(id);
+        self.invite.clone()
+    }
+
+    /// Whether the INVITE went out more than once.
+    pub(super) const fn was_repeated(&self) -> bool {
+        !self.earlier.is_empty()
+    }
+
+    /// The transactions of the INVITE; more than one if it went out more than once.
+    pub(super) fn invitations(&self) -> Vec<ClientId> {
+        let Carrier::Transactions { invite, .. } = self.carrier else { return Vec::new() };
+        self.earlier.iter().copied().chain(invite).collect()
+    }
+
+    /// Whether a transaction is one of the INVITE, but no longer the one that counts.
+    pub(super) fn is_outdated(&self, id: ClientId) -> bool {
+        self.earlier.contains(&id)
     }
 
     /// The ACK of the 2xx; it says so if the answer came too late, lest the device starts to talk.

@@ -43,6 +43,11 @@ impl Logins {
         self.waiting.remove(&id);
     }
 
+    /// Looks an account up again the next time: it is about to change.
+    pub(super) fn forget_account(&mut self, user: &str) {
+        self.accounts.forget(user);
+    }
+
     /// Lets nobody in any more as this device.
     pub(super) fn revoke(&mut self, now: Timestamp, device: DeviceId) {
         self.accounts.revoke(now, device);

@@ -8,6 +8,7 @@ mod desk_accounts;
 mod outbound;
 mod refusals;
 mod registration;
+mod softphone;
 mod tls;
 mod trunk_hops;
 mod trunk_proofs;

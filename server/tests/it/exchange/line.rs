@@ -94,6 +94,17 @@ impl Line {
         }
     }
 
+    /// Answers a request of the edge.
+    pub(crate) async fn respond(&self, request: &Message, status: u16, sdp: Option<Vec<u8>>) {
+        let contact = format!("<sip:{}@phone.invalid;transport=ws>", self.phone.id);
+        let start = request.response(status, "As told").to_tag("line").header("Contact", contact);
+        let answer = match sdp {
+            Some(sdp) => start.body("application/sdp", sdp),
+            None => start,
+        };
+        self.send(&answer.build()).await;
+    }
+
     pub(crate) async fn acknowledge(&self, invite: &Message, answer: &Message) {
         let dialog = Dialog::of_caller(invite, answer).unwrap();
         self.send(&dialog.ack(invite).header("Via", via("ack")).build()).await;
