@@ -78,7 +78,7 @@ impl World {
             Output::ChangeAnswered { .. } => {}
             Output::CallChanged(facts) if facts.answered_at.is_some() => self.ledger.note_settled(facts.id),
             Output::CallerAccepted { .. } | Output::CallChanged(_) => {}
-            Output::TrunkRegistration { .. } => {}
+            Output::TrunkRegistration { .. } | Output::Proven { .. } => {}
             Output::MediaEnded { call } => self.ledger.note_media_ended(call),
             Output::Wake(wake) => self.push(wake),
             Output::Persist(facts) => self.persist(facts),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use callfield_domain::{Seed, Timestamp};
 
+use super::trunk::flow_of;
 use super::{Account, Output, Switchboard};
 use crate::digest::{Algorithm, Check, Credentials, Ha1, Signed, Verifier};
 use crate::message::{Message, Method};
@@ -77,6 +78,7 @@ impl Switchboard {
     }
 
     fn take_login(&mut self, now: Timestamp, id: ServerId, flow: Hop, request: &Message, account: &Account) {
+        self.outputs.push_back(Output::Proven { flow: flow_of(flow) });
         if request.method() == &Method::Register {
             self.take_desk_register(now, id, flow, account, request);
         } else {

@@ -87,6 +87,11 @@ pub enum Output {
         /// The user name that was given.
         user: String,
     },
+    /// A desk phone has proved who it is: what comes from there is no stranger's.
+    Proven {
+        /// Where it spoke from.
+        flow: Flow,
+    },
     /// A leg of a call that talks changes: make its SDP. Answered by [`Input::ChangeMade`](super::Input::ChangeMade).
     ///
     /// Of one leg only one such question is open at a time.
