@@ -5,7 +5,9 @@
 mod abuse;
 mod bad_input;
 mod counters;
+mod desk_phones;
 mod first_call;
+mod kamailio;
 mod layers;
 mod office;
 mod outbound_call;
