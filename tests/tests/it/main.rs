@@ -8,6 +8,7 @@ mod counters;
 mod desk_phones;
 mod first_call;
 mod kamailio;
+mod kamailio;
 mod layers;
 mod office;
 mod outbound_call;
