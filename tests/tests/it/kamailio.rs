@@ -41,7 +41,7 @@ async fn kamailio_forks_the_calls_of_a_static_trunk() {
     story.chapter("the one that answered hangs up", front.one_of_three_hangs_up()).await;
     story.chapter("the caller gives up while all three ring", front.gives_up()).await;
     story.chapter("all three are busy", front.finds_all_busy()).await;
-    story.chapter("everything stops by itself", front.stop()).await;
+    story.chapter("everything stops by itself", Box::pin(front.stop())).await;
     story.end();
 }
 
@@ -60,7 +60,7 @@ async fn kamailio_takes_a_registration_and_calls_come_on_it() {
     story.chapter("a caller gives up", front.is_left_by_the_caller()).await;
     story.chapter("a call goes out as the account", front.one_of_three_answers()).await;
     story.chapter("a removed trunk is registered no more", front.leaves()).await;
-    story.chapter("everything stops by itself", front.stop()).await;
+    story.chapter("everything stops by itself", Box::pin(front.stop())).await;
     story.end();
 }
 
