@@ -2,7 +2,7 @@
 //!
 //! A call has one socket towards the outside (the trunk) and one towards the devices, whoever began it. Each device that is
 //! rung gets an offer of its own with a key of its own; the relay believes only packets made with the key of the device
-//! that answered. A device that calls offers itself, with a key. Desk phones talk without one.
+//! that answered. A device that calls offers itself, with a key; a desk phone as it likes.
 
 mod changes;
 mod outbound;
@@ -91,7 +91,7 @@ impl MediaRelays {
         }
         let media = self.calls.get_mut(&call)?;
         let security = match kind {
-            DeviceKind::Phone => Security::Required,
+            DeviceKind::Phone | DeviceKind::SecureDesk => Security::Required,
             DeviceKind::Desk => Security::Plain,
         };
         let wish = match &media.first_offer {

@@ -82,9 +82,9 @@ impl EventLoop {
 
     fn command(&mut self, command: EdgeCommand) {
         match command {
-            EdgeCommand::Connected { identity, received, to_device } => {
+            EdgeCommand::Connected { identity, received, to_device, waiting } => {
                 let peer = Peer::Device(identity);
-                let connection = self.streams.open_device(peer, received, to_device);
+                let connection = self.streams.open_device(peer, received, to_device, waiting);
                 self.feed(Input::ConnectionOpened { connection, peer, transport: Transport::Wss });
             }
             EdgeCommand::CallState { identity, call, reply } => {

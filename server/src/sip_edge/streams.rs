@@ -25,7 +25,7 @@ use line::Line;
 
 /// Messages that may wait for a trunk: more than the answers to all the messages that a stretch can hold.
 const QUEUE_MESSAGES_MAX: usize = 256;
-/// Bytes that may wait for a trunk; a peer that leaves more unread is dropped.
+/// Bytes that may wait for any peer; one that leaves more unread is dropped.
 const QUEUE_BYTES_MAX: usize = 512 * 1024;
 /// Stretches of one stream that wait for the loop: one that is looked at, one that is read meanwhile.
 const TURNS: usize = 2;
@@ -70,8 +70,8 @@ impl Limits {
 struct Stream {
     peer: Peer,
     queue: mpsc::Sender<Bytes>,
-    /// Bytes in the queue; a device's frames are few and bounded, and not measured.
-    waiting: Option<Arc<AtomicUsize>>,
+    /// Bytes in the queue.
+    waiting: Arc<AtomicUsize>,
     stop: CancellationToken,
 }
 
@@ -79,7 +79,7 @@ impl Stream {
     /// Queues a message; false if there is no room for it.
     fn takes(&self, bytes: Bytes) -> bool {
         let size = bytes.len();
-        let waiting = self.waiting.as_ref().map_or(0, |waiting| waiting.fetch_add(size, Ordering::Relaxed) + size);
+        let waiting = self.waiting.fetch_add(size, Ordering::Relaxed) + size;
         waiting <= QUEUE_BYTES_MAX && self.queue.try_send(bytes).is_ok()
     }
 }
@@ -117,8 +117,9 @@ impl Streams {
         peer: Peer,
         mut received: mpsc::Receiver<Bytes>,
         queue: mpsc::Sender<Bytes>,
+        waiting: Arc<AtomicUsize>,
     ) -> ConnectionId {
-        let (connection, stop) = self.insert(peer, queue, None);
+        let (connection, stop) = self.insert(peer, queue, waiting);
         let (events, turns) = (self.events.clone(), Arc::new(Semaphore::new(TURNS)));
         self.tasks.spawn(async move {
             while let Some(Some(bytes)) = stop.run_until_cancelled(received.recv()).await {
@@ -148,7 +149,7 @@ impl Streams {
         self.trunks += 1;
         let (queue, outgoing) = mpsc::channel(QUEUE_MESSAGES_MAX);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let (connection, stop) = self.insert(Peer::Trunk(from), queue, Some(Arc::clone(&waiting)));
+        let (connection, stop) = self.insert(Peer::Trunk(from), queue, Arc::clone(&waiting));
         let turns = Arc::new(Semaphore::new(TURNS));
         let line = Line { connection, limits: self.limits, turns, outgoing, waiting, stop };
         let events = self.events.clone();
@@ -207,7 +208,7 @@ impl Streams {
         &mut self,
         peer: Peer,
         queue: mpsc::Sender<Bytes>,
-        waiting: Option<Arc<AtomicUsize>>,
+        waiting: Arc<AtomicUsize>,
     ) -> (ConnectionId, CancellationToken) {
         self.last += 1;
         let connection = ConnectionId(self.last);

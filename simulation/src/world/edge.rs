@@ -78,7 +78,7 @@ impl World {
             Output::ChangeAnswered { .. } => {}
             Output::CallChanged(facts) if facts.answered_at.is_some() => self.ledger.note_settled(facts.id),
             Output::CallerAccepted { .. } | Output::CallChanged(_) => {}
-            Output::TrunkRegistration { .. } | Output::RefreshWanted { .. } => {}
+            Output::TrunkRegistration { .. } | Output::RefreshWanted { .. } | Output::Proven { .. } => {}
             Output::PushOffered { login, .. } => {
                 self.answer_edge(0, 20, Input::PushStored { login, verdict: PushVerdict::Kept });
             }

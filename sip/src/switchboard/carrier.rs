@@ -5,9 +5,10 @@ use callfield_domain::{CallId, DeviceId, Timestamp};
 
 use super::call::Event;
 use super::inner::Carrier;
-use super::{DeviceKind, Side, Switchboard};
+use super::outer::OuterLeg;
+use super::{DeviceKind, Output, Side, Switchboard};
 use crate::message::{Message, Method};
-use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, ServerId};
+use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, ServerId, Transport};
 
 impl Switchboard {
     /// What carries messages to a device, and what it is.
@@ -15,10 +16,38 @@ impl Switchboard {
         match self.bindings.binding(device) {
             Some(binding) if binding.desk.is_some() => {
                 let flow = self.hop_to(binding.flow);
-                (Carrier::Transactions { flow, invite: None, bye: None }, DeviceKind::Desk)
+                let is_secure = matches!(flow, Hop::Connection { transport: Transport::Tls, .. });
+                let kind = if is_secure { DeviceKind::SecureDesk } else { DeviceKind::Desk };
+                (Carrier::Transactions { flow, invite: None, bye: None }, kind)
             }
             Some(_) | None => (Carrier::Connection, DeviceKind::Phone),
         }
+    }
+
+    /// Begins the leg of a device; the shell makes its offer.
+    pub(super) fn begin_leg(&mut self, device: DeviceId, call: CallId, carrier: Carrier, kind: DeviceKind) {
+        self.inner.begin(device, call, carrier, kind);
+        let caller_sdp = self.outer.get(&call).and_then(OuterLeg::sdp);
+        self.outputs.push_back(Output::BranchOfferWanted { call, device, kind, caller_sdp });
+    }
+
+    /// Offers plain media to a desk phone that has just refused encrypted media, once; `false` if there is nothing to try.
+    pub(super) fn offer_in_the_clear(&mut self, device: DeviceId, call: CallId) -> bool {
+        let (carrier, kind) = self.carrier_to(device);
+        let Some(leg) = self.inner.leg(device, call).filter(|leg| leg.offers_keys() && !leg.is_taken_back()) else {
+            return false;
+        };
+        let Carrier::Transactions { invite, .. } = leg.carrier else { return false };
+        if kind == DeviceKind::Phone || !self.calls.contains_key(&call) {
+            return false;
+        }
+        // The end of the refused INVITE's transaction is not the end of the next one's.
+        if let Some(id) = invite {
+            self.inner.by_client.remove(&id);
+        }
+        self.drop_inner(device, call);
+        self.begin_leg(device, call, carrier, DeviceKind::Desk);
+        true
     }
 
     /// Sends a message of a leg by what carries it.

@@ -130,8 +130,10 @@ impl Switchboard {
             Some(Answer::Refused(status)) => {
                 let ack = leg.ack_refusal(response);
                 self.carry(now, device, call, ack);
-                self.drop_inner(device, call);
-                self.tell(now, call, Event::Refused { device, status });
+                if status != 488 || !self.offer_in_the_clear(device, call) {
+                    self.drop_inner(device, call);
+                    self.tell(now, call, Event::Refused { device, status });
+                }
             }
             None => {}
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Random, Timestamp};
 
+use super::DeviceKind;
 use crate::dialog::Dialog;
 use crate::extension::{ELSEWHERE, Ending, OVER};
 use crate::message::{Message, Method, RequestBuilder, Via};
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(32);
 #[derive(Debug)]
 pub(super) struct InnerLeg {
     pub(super) carrier: Carrier,
+    kind: DeviceKind,
     /// Transactions in which the INVITE went to where a desk phone is no longer, or was asleep.
     earlier: Vec<ClientId>,
     has_progressed: bool,
@@ -73,9 +75,10 @@ pub(super) enum Answer {
 }
 
 impl InnerLeg {
-    const fn new(carrier: Carrier) -> Self {
+    const fn new(carrier: Carrier, kind: DeviceKind) -> Self {
         Self {
             carrier,
+            kind,
             earlier: Vec::new(),
             has_progressed: false,
             invite: None,
@@ -97,6 +100,16 @@ impl InnerLeg {
     /// Whether an INVITE went out.
     pub(super) const fn is_invited(&self) -> bool {
         self.invite.is_some()
+    }
+
+    /// Whether a desk phone is offered nothing but encrypted media.
+    pub(super) fn offers_keys(&self) -> bool {
+        self.kind == DeviceKind::SecureDesk
+    }
+
+    /// Whether the INVITE was taken back.
+    pub(super) const fn is_taken_back(&self) -> bool {
+        self.cancel.is_some()
     }
 
     /// Whether the 2xx was acknowledged.
@@ -294,8 +307,8 @@ pub(super) struct InnerLegs {
 
 impl InnerLegs {
     /// A leg whose offer is being made.
-    pub(super) fn begin(&mut self, device: DeviceId, call: CallId, carrier: Carrier) {
-        self.legs.entry(device).or_default().insert(call, InnerLeg::new(carrier));
+    pub(super) fn begin(&mut self, device: DeviceId, call: CallId, carrier: Carrier, kind: DeviceKind) {
+        self.legs.entry(device).or_default().insert(call, InnerLeg::new(carrier, kind));
     }
 
     pub(super) fn leg(&mut self, device: DeviceId, call: CallId) -> Option<&mut InnerLeg> {

@@ -27,13 +27,13 @@ pub enum Output {
     RouteWanted(RouteQuestion),
     /// Make the SDP offer for one device. Answered by [`Input::BranchOffered`](super::Input::BranchOffered).
     ///
-    /// Asked again, once per INVITE, for a device whose first INVITE was lost.
+    /// Asked again, once per INVITE, for a device whose first INVITE was lost, or who cannot encrypt.
     BranchOfferWanted {
         /// The call.
         call: CallId,
         /// The device that will get the offer.
         device: DeviceId,
-        /// What it is: media of a phone is encrypted, that of a desk phone is not.
+        /// What it is: media of a phone is encrypted, that of a desk phone only if its signalling is.
         kind: DeviceKind,
         /// The caller's offer; `None` if the caller wants to be offered to (late offer).
         caller_sdp: Option<Bytes>,
@@ -105,6 +105,11 @@ pub enum Output {
         device: DeviceId,
         /// 0 for the first since it registered last.
         attempt: u32,
+    },
+    /// A desk phone has proved who it is: what comes from there is no stranger's.
+    Proven {
+        /// Where it spoke from.
+        flow: Flow,
     },
     /// A leg of a call that talks changes: make its SDP. Answered by [`Input::ChangeMade`](super::Input::ChangeMade).
     ///

@@ -116,9 +116,7 @@ impl Switchboard {
             Action::EndMedia => self.end_media(now, call),
             Action::Invite(device) => {
                 let (carrier, kind) = self.carrier_to(device);
-                self.inner.begin(device, call, carrier);
-                let caller_sdp = self.outer.get(&call).and_then(OuterLeg::sdp);
-                self.outputs.push_back(Output::BranchOfferWanted { call, device, kind, caller_sdp });
+                self.begin_leg(device, call, carrier, kind);
             }
             Action::Cancel { device, elsewhere } => self.cancel_device(now, device, call, elsewhere),
             Action::HangUpDevice { device, elsewhere } => self.hang_up_device(now, device, call, elsewhere),

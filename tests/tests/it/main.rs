@@ -5,7 +5,9 @@
 mod abuse;
 mod bad_input;
 mod counters;
+mod desk_phones;
 mod first_call;
+mod kamailio;
 mod layers;
 mod missed_call;
 mod office;
@@ -14,6 +16,8 @@ mod pbx;
 mod postgres;
 mod reasons;
 mod sipp;
+mod sipp_as_desk_phone;
+mod sipp_as_trunk;
 mod sources;
 mod story;
 mod tidy;

@@ -44,6 +44,7 @@ impl EventLoop {
             Output::CredentialsWanted { login, user } => self.look_up(login, user),
             Output::PushOffered { login, identity, offer } => self.keep_offer(login, identity, offer),
             Output::RefreshWanted { tenant, device, attempt: _ } => self.push(PushRequest::Remind { tenant, device }),
+            Output::Proven { flow } => self.welcome(flow),
             Output::ChangeWanted { call, side, offer } => {
                 let Changed { sdp, renews_other } = self.media.change(call, side, offer.as_deref());
                 return Some(Input::ChangeMade { call, side, sdp, renews_other });
@@ -82,6 +83,17 @@ impl EventLoop {
                     metrics::counter!("callfield_sip_unsent_total").increment(1);
                 }
             }
+        }
+    }
+
+    /// An office whose phones log in is no stranger, however busy it is.
+    fn welcome(&mut self, flow: Flow) {
+        let source = match flow {
+            Flow::Udp(from) => Some(from.ip()),
+            Flow::Stream(connection) => self.streams.source_of(connection),
+        };
+        if let Some(source) = source {
+            self.strangers.call_upon(source, Instant::now());
         }
     }
 

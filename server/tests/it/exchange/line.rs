@@ -32,7 +32,7 @@ impl Line {
     pub(crate) async fn open_as(exchange: &Exchange, identity: DeviceIdentity, phone: Phone) -> Self {
         let (to_edge, received) = mpsc::channel(16);
         let (to_device, from_edge) = mpsc::channel(16);
-        let command = EdgeCommand::Connected { identity, received, to_device };
+        let command = EdgeCommand::Connected { identity, received, to_device, waiting: std::sync::Arc::default() };
         exchange.office.app.edge.send(command).await.unwrap();
         let seed = phone.id.uuid().as_u64_pair().1;
         let (audio, random) = (Audio::new(seed).await, Random::new(Seed::from_number(seed)));

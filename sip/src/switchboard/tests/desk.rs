@@ -70,6 +70,7 @@ fn a_desk_phone_is_challenged_strongest_first_and_registers_with_either_algorith
         assert_eq!(response.status(), Some(200));
         let contact = response.contacts().next().unwrap();
         assert_eq!(contact.uri_text(), "sip:desk7@192.168.1.9:5062;line=a");
+        assert!(story.shell.contains(&Output::Proven { flow: desk() }), "it is no stranger any more");
         assert_eq!(contact.param("expires"), Some("300"), "no longer than the edge likes");
         assert_eq!((story.edge.registered_devices(), story.refused("challenged")), (1, 1));
         story.run_until(300_000);
@@ -92,6 +93,7 @@ fn an_unknown_user_a_wrong_password_and_no_password_get_the_same_answer() {
     assert!(nobody.0.starts_with("SIP/2.0 401 Unauthorized"), "{}", nobody.0);
     assert_eq!((&unknown, &wrong), (&nobody, &nobody));
     assert_eq!((story.refused("wrong_credentials"), story.edge.registered_devices()), (2, 0));
+    assert!(!story.shell.iter().any(|output| matches!(output, Output::Proven { .. })));
 }
 
 #[test]
@@ -158,12 +160,66 @@ fn over_stream(story: &mut Story, connection: ConnectionId, request: &Message) -
         match output {
             Output::Transmit { flow: to, bytes } if to == flow => answer = Some(read(&bytes)),
             other => {
-                let input = story.answer_to(&other).unwrap();
-                story.edge.handle(story.now, input);
+                if let Some(input) = story.answer_to(&other) {
+                    story.edge.handle(story.now, input);
+                }
             }
         }
     }
     answer.unwrap()
+}
+
+/// A desk phone that is registered over TLS, and rings; what it was offered.
+fn ring_over_tls() -> (Story, Flow) {
+    let (mut story, connection) = (Story::awake(), ConnectionId(901));
+    let (peer, transport) = (Peer::Trunk(DESK.parse().unwrap()), Transport::Tls);
+    story.tell(Input::ConnectionOpened { connection, peer, transport });
+    let flow = Flow::Stream(connection);
+    assert_eq!(story.log_in(flow, 1, CONTACT, USER, "secret").status(), Some(200));
+    story.dial();
+    (story, flow)
+}
+
+impl Story {
+    /// What media each INVITE to the desk phone was to offer.
+    fn kinds_offered(&self) -> Vec<DeviceKind> {
+        let device = self.desk_device();
+        let asked = self.shell.iter().filter_map(|output| match output {
+            Output::BranchOfferWanted { device: to, kind, .. } if *to == device => Some(*kind),
+            _ => None,
+        });
+        asked.collect()
+    }
+
+    /// The desk phone answers its newest INVITE on a stream.
+    fn desk_answers_on(&mut self, flow: Flow, status: u16) {
+        let mut sent = self.flows.iter().zip(&self.trunk).filter(|(to, _)| **to == flow).map(|(_, message)| message);
+        let invite = sent.rfind(|message| message.is_request() && message.method() == &Method::Invite).unwrap();
+        let response = invite.response(status, "X").to_tag("d").header("Contact", "<sip:desk7@192.168.1.9:5062>");
+        let bytes = response.build().as_bytes().clone();
+        self.tell(Input::Received { flow, bytes });
+    }
+}
+
+#[test]
+fn a_desk_phone_over_tls_is_offered_keys_and_plain_media_once_it_has_refused_them() {
+    let (mut story, flow) = ring_over_tls();
+    assert_eq!(story.kinds_offered(), [DeviceKind::SecureDesk]);
+    story.desk_answers_on(flow, 488);
+    assert_eq!(story.kinds_offered(), [DeviceKind::SecureDesk, DeviceKind::Desk]);
+    // The first INVITE's transaction ends, the second one rings on.
+    story.desk_answers_on(flow, 180);
+    story.run_until(40_000);
+    story.desk_answers_on(flow, 200);
+    assert!(story.shell.iter().any(|output| matches!(output, Output::AnswerWanted { .. })));
+}
+
+#[test]
+fn a_desk_phone_that_refuses_plain_media_too_is_not_asked_again() {
+    let (mut story, flow) = ring_over_tls();
+    story.desk_answers_on(flow, 488);
+    story.desk_answers_on(flow, 488);
+    assert_eq!(story.kinds_offered().len(), 2);
 }
 
 #[test]
