@@ -12,6 +12,8 @@ pub enum Direction {
     Inbound,
     /// From one of our users to somebody outside.
     Outbound,
+    /// From one of our users to another: it never leaves the house.
+    Internal,
 }
 
 /// Where a live call stands.
@@ -70,7 +72,7 @@ pub struct CallFacts {
     /// Who began it.
     pub direction: Direction,
     /// The caller as it came: E.164 if it could be read, else the user part of the URI; empty when withheld. Of an outbound
-    /// call the company number that was shown.
+    /// call the company number that was shown, of an internal one the caller's extension, or the id of a user who has none.
     pub from: String,
     /// The number that was called.
     pub to: String,

@@ -9,13 +9,16 @@ CREATE TABLE tenants (
     created_at   BIGINT NOT NULL
 );
 
+-- extension: what colleagues dial.
 CREATE TABLE users (
     tenant_id   UUID   NOT NULL REFERENCES tenants (id),
     id          UUID   NOT NULL,
     name        TEXT   NOT NULL,
+    extension   TEXT,
     created_at  BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
+CREATE UNIQUE INDEX users_by_extension ON users (tenant_id, extension);
 
 CREATE TABLE admin_tokens (
     tenant_id   UUID   NOT NULL REFERENCES tenants (id),

@@ -9,13 +9,16 @@ CREATE TABLE tenants (
     created_at   INTEGER NOT NULL
 ) STRICT;
 
+-- extension: what colleagues dial.
 CREATE TABLE users (
     tenant_id   BLOB    NOT NULL REFERENCES tenants (id),
     id          BLOB    NOT NULL,
     name        TEXT    NOT NULL,
+    extension   TEXT,
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) STRICT;
+CREATE UNIQUE INDEX users_by_extension ON users (tenant_id, extension);
 
 CREATE TABLE admin_tokens (
     tenant_id   BLOB    NOT NULL REFERENCES tenants (id),

@@ -71,17 +71,25 @@ impl MediaRelays {
         Self { clock, random, ports, address, calls: BTreeMap::new() }
     }
 
-    /// The SDP offer for a device; `None` if the caller's offer cannot be used or no port is free.
+    /// The SDP offer for a device; `None` if the caller's offer cannot be used (a phone that calls a colleague must offer
+    /// a key) or no port is free.
     pub fn offer_device(
         &mut self,
         call: CallId,
         device: DeviceId,
         kind: DeviceKind,
         caller_sdp: Option<&[u8]>,
+        caller_kind: Option<DeviceKind>,
     ) -> Option<Bytes> {
         if !self.calls.contains_key(&call) {
             let caller_offer = match caller_sdp {
-                Some(sdp) => Some(Offer::parse(sdp).inspect_err(|error| refused(call, error)).ok()?),
+                Some(sdp) => {
+                    let offer = match caller_kind {
+                        Some(kind) => outbound::usable(kind, sdp),
+                        None => Offer::parse(sdp),
+                    };
+                    Some(offer.inspect_err(|error| refused(call, error)).ok()?)
+                }
                 None => None,
             };
             self.open(call, caller_offer)?;

@@ -3,6 +3,7 @@
 //! Everything meets in one event loop, so the switchboard needs no lock. What takes long (routes, rows) is done by tasks
 //! whose answers come back as inputs.
 
+mod destination;
 mod event_loop;
 mod journal;
 mod known_calls;

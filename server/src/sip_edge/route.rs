@@ -82,7 +82,7 @@ async fn region_of(app: &App, tenant: TenantId) -> db::Result<String> {
     Ok(row.map(|tenant| tenant.country).unwrap_or_default())
 }
 
-async fn targets(rows: &mut Scoped, user: UserId) -> db::Result<Vec<Target>> {
+pub(super) async fn targets(rows: &mut Scoped, user: UserId) -> db::Result<Vec<Target>> {
     let devices = rows.devices_of(user).await?;
     Ok(devices.into_iter().map(|device| Target { device: device.id, has_push: device.push.is_some() }).collect())
 }

@@ -5,6 +5,7 @@
 mod access;
 mod calls;
 mod cli;
+mod colleagues;
 mod desk_phones;
 mod dialling;
 mod durability;

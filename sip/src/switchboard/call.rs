@@ -48,6 +48,7 @@ enum Phase {
 /// One inbound call.
 pub(super) struct Call {
     id: CallId,
+    direction: Direction,
     from: String,
     to: String,
     started_at: Timestamp,
@@ -66,8 +67,20 @@ pub(super) struct Call {
 impl Call {
     /// A call whose INVITE has just come.
     pub(super) fn new(id: CallId, from: &str, to: &str, settings: &Settings, now: Timestamp) -> Self {
-        let mut call = Self {
+        let mut call = Self::unmarked(id, from, to, settings, now);
+        call.mark(now, Milestone::Invited, None, None);
+        call
+    }
+
+    /// A call of one of our users to another, whose INVITE came from a device and is on the timeline already.
+    pub(super) fn of_colleague(id: CallId, settings: &Settings, started_at: Timestamp) -> Self {
+        Self { direction: Direction::Internal, ..Self::unmarked(id, "", "", settings, started_at) }
+    }
+
+    fn unmarked(id: CallId, from: &str, to: &str, settings: &Settings, now: Timestamp) -> Self {
+        Self {
             id,
+            direction: Direction::Inbound,
             from: from.to_owned(),
             to: to.to_owned(),
             started_at: now,
@@ -81,9 +94,7 @@ impl Call {
             progress: 0,
             winner: None,
             actions: VecDeque::new(),
-        };
-        call.mark(now, Milestone::Invited, None, None);
-        call
+        }
     }
 
     /// Takes in what happened.
@@ -103,7 +114,9 @@ impl Call {
             Event::JoinFailed => self.fail_join(now),
             Event::CallerCancelled => self.cancel(now),
             Event::CallerHungUp => self.hang_up(now, None),
-            Event::CallerLost => self.lose_caller(now),
+            Event::CallerLost => self.lose_caller(now, Outcome::Failed),
+            Event::CallerGone if self.is_talking() => self.lose_caller(now, Outcome::Completed),
+            Event::CallerGone => self.cancel(now),
             Event::DeviceHungUp(device) => self.hang_up(now, Some(device)),
             Event::Persisted => self.note_durable(now),
         }
@@ -186,6 +199,11 @@ impl Call {
         matches!(&self.phase, Phase::Talking { device: talking, .. } if *talking == device)
     }
 
+    /// Whether the call is connected.
+    const fn is_talking(&self) -> bool {
+        matches!(self.phase, Phase::Talking { .. })
+    }
+
     /// Whether the caller's SDP is being made.
     pub(super) const fn is_joining(&self) -> bool {
         matches!(self.phase, Phase::Joining(_))
@@ -247,7 +265,7 @@ impl Call {
         Some(CallFacts {
             id: self.id,
             tenant: plan.tenant,
-            direction: Direction::Inbound,
+            direction: self.direction,
             from: plan.caller.clone(),
             to: plan.called.clone(),
             user: Some(plan.user),

@@ -167,7 +167,7 @@ pub struct RingPlan {
     pub caller: String,
     /// The caller's name, if a record has the number.
     pub caller_name: Option<String>,
-    /// The company number that was called, normalised.
+    /// The company number that was called, normalised; of a colleague the extension.
     pub called: String,
     /// What a decline on one device means for the others.
     pub decline: DeclinePolicy,
@@ -187,6 +187,8 @@ pub struct Target {
 pub enum OutboundDecision {
     /// Call somebody over a trunk.
     Dial(DialPlan),
+    /// Ring a colleague, like a call that comes in: it never leaves the house.
+    Ring(RingPlan),
     /// Refuse the device.
     Reject {
         /// The SIP status, 300 to 699; 380 tells the phone to use its own dialler (an emergency number).

@@ -6,6 +6,7 @@
 
 mod call;
 mod caps;
+mod colleague;
 mod desk;
 mod far;
 mod from_device;
@@ -103,9 +104,17 @@ impl Outbounds {
         self.calls.contains_key(&call)
     }
 
+    /// Whether a call is one of these that goes out.
+    pub(super) fn goes_out(&self, call: CallId) -> bool {
+        self.contains(call) && !self.is_inside(call)
+    }
+
     /// How a call stands for a device that names it; `None` if it is no outbound call.
     pub(super) fn state(&self, call: CallId, device: DeviceIdentity) -> Option<WokenCallState> {
-        self.calls.get(&call).map(|outbound| outbound.call.woken_state(device))
+        let outbound = self.calls.get(&call)?;
+        // Whom it rings is known to the call of the colleague's devices.
+        let is_theirs = outbound.call.is_inside() && outbound.call.device() != device;
+        (!is_theirs).then(|| outbound.call.woken_state(device))
     }
 
     /// Whether a trunk has as many calls as it may.
@@ -127,9 +136,10 @@ impl Outbounds {
         self.on_trunk.retain(|_, calls| *calls > 0);
     }
 
-    /// The device that began a call.
+    /// The device that began a call that goes out.
     pub(super) fn device_of(&self, call: CallId) -> Option<DeviceId> {
-        self.calls.get(&call).map(|outbound| outbound.call.device().device)
+        let outbound = self.calls.get(&call).filter(|outbound| !outbound.call.is_inside())?;
+        Some(outbound.call.device().device)
     }
 
     /// Whether a call is one of these and its two ends are connected.
@@ -146,6 +156,7 @@ impl Outbounds {
     pub(super) fn dialog_with(&mut self, call: CallId, side: Side) -> Option<&mut Dialog> {
         let outbound = self.calls.get_mut(&call)?;
         match side {
+            Side::Outside if outbound.call.is_inside() => Some(outbound.origin.dialog()),
             Side::Outside => outbound.far.as_mut()?.dialog(),
             Side::Device => Some(outbound.origin.dialog()),
         }

@@ -37,6 +37,8 @@ pub enum Output {
         kind: DeviceKind,
         /// The caller's offer; `None` if the caller wants to be offered to (late offer).
         caller_sdp: Option<Bytes>,
+        /// What calls if it is a device of a colleague: a phone must offer encrypted media.
+        caller_kind: Option<DeviceKind>,
     },
     /// A device answered, first of all: join the two. Answered by [`Input::CallerAnswer`](super::Input::CallerAnswer).
     ///

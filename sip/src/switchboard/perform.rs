@@ -86,10 +86,13 @@ impl Switchboard {
             return;
         }
         let Some(sdp) = sdp else { return self.tell(now, call, Event::JoinFailed) };
-        let Some(leg) = self.outer.get_mut(&call) else { return };
-        let id = leg.server;
-        if let Some(response) = leg.accept(now, sdp) {
-            self.transactions.handle(now, Layer::Respond { id, response });
+        if let Some(leg) = self.outer.get_mut(&call) {
+            let id = leg.server;
+            if let Some(response) = leg.accept(now, sdp) {
+                self.transactions.handle(now, Layer::Respond { id, response });
+            }
+        } else {
+            self.answer_colleague(now, call, 200, Some(sdp));
         }
         self.tell(now, call, Event::Joined);
         self.settle_outer(call);
@@ -114,8 +117,12 @@ impl Switchboard {
             Action::Invite(device) => {
                 let (carrier, kind) = self.carrier_to(device);
                 self.inner.begin(device, call, carrier);
-                let caller_sdp = self.outer.get(&call).and_then(OuterLeg::sdp);
-                self.outputs.push_back(Output::BranchOfferWanted { call, device, kind, caller_sdp });
+                let (caller_sdp, caller_kind) = match self.outbound.offer_of_colleague(call) {
+                    Some((sdp, kind)) => (Some(sdp), Some(kind)),
+                    None => (self.outer.get(&call).and_then(OuterLeg::sdp), None),
+                };
+                let wanted = Output::BranchOfferWanted { call, device, kind, caller_sdp, caller_kind };
+                self.outputs.push_back(wanted);
             }
             Action::Cancel { device, elsewhere } => self.cancel_device(now, device, call, elsewhere),
             Action::HangUpDevice { device, elsewhere } => self.hang_up_device(now, device, call, elsewhere),
@@ -124,6 +131,7 @@ impl Switchboard {
                 if let Some((id, response)) = progress {
                     self.transactions.handle(now, Layer::Respond { id, response });
                 }
+                self.answer_colleague(now, call, status, None);
             }
             Action::Join(device) => self.ask_for_answer(now, device, call),
             Action::HangUpCaller => {
@@ -131,6 +139,7 @@ impl Switchboard {
                 if let Some(bye) = bye {
                     self.send_bye(now, call, bye);
                 }
+                self.hang_up_colleague(now, call);
             }
             Action::Finish(farewell) => self.finish(now, call, farewell),
         }
@@ -214,6 +223,7 @@ impl Switchboard {
             self.memory.remember(now, call, remembered);
         }
         self.settle_outer(call);
+        self.finish_colleague(now, call, farewell);
     }
 
     /// Answers the BYE of the device that hung up.

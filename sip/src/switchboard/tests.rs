@@ -3,6 +3,7 @@
 
 mod calls;
 mod changes;
+mod colleague;
 mod desk;
 mod outbound;
 mod refusals;

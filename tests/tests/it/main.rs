@@ -4,6 +4,7 @@
 
 mod abuse;
 mod bad_input;
+mod colleague_call;
 mod counters;
 mod first_call;
 mod layers;

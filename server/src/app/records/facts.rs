@@ -75,17 +75,20 @@ async fn make_batch(app: &App, tenant: TenantId) -> Result<(), RecordsError> {
 }
 
 /// The number of the end that is not ours.
-fn far_end(facts: &CallFacts) -> &str {
+fn far_end(facts: &CallFacts) -> Option<&str> {
     match facts.direction {
-        Direction::Inbound => &facts.from,
-        Direction::Outbound => &facts.to,
+        Direction::Inbound => Some(&facts.from),
+        Direction::Outbound => Some(&facts.to),
+        Direction::Internal => None,
     }
 }
 
 /// The record that has the far end's number, of those that the call's user may see.
 async fn party(rows: &mut Scoped, facts: &CallFacts, country: &str) -> db::Result<Option<RecordId>> {
     // A call that was refused has the number as it was dialled.
-    let Some(e164) = PhoneNumber::parse(far_end(facts), country).e164 else { return Ok(None) };
+    let Some(e164) = far_end(facts).and_then(|far_end| PhoneNumber::parse(far_end, country).e164) else {
+        return Ok(None);
+    };
     let known = rows.known_callers(&e164).await?;
     let is_theirs = |known: &KnownCaller| known.owner.is_some() && known.owner == facts.user;
     let is_seen = |known: &&KnownCaller| facts.user.is_none() || may_see(facts, known);

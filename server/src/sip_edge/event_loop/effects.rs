@@ -20,8 +20,8 @@ impl EventLoop {
             Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             Output::CloseConnection { connection } => self.streams.close(connection),
             Output::RouteWanted(question) => self.ask_route(question, came_in),
-            Output::BranchOfferWanted { call, device, kind, caller_sdp } => {
-                let sdp = self.media.offer_device(call, device, kind, caller_sdp.as_deref());
+            Output::BranchOfferWanted { call, device, kind, caller_sdp, caller_kind } => {
+                let sdp = self.media.offer_device(call, device, kind, caller_sdp.as_deref(), caller_kind);
                 return Some(Input::BranchOffered { call, device, sdp });
             }
             Output::AnswerWanted { call, device, device_sdp } => {

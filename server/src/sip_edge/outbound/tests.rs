@@ -147,7 +147,9 @@ impl Firm {
     async fn person(&mut self, name: &str) -> UserId {
         let id = UserId::new(Timestamp::ZERO, &mut self.random);
         let mut rows = self.app.db.write(self.tenant).await.unwrap();
-        rows.insert_user(&User { id, name: name.to_owned(), created_at: Timestamp::ZERO }).await.unwrap();
+        rows.insert_user(&User { id, name: name.to_owned(), extension: None, created_at: Timestamp::ZERO })
+            .await
+            .unwrap();
         rows.commit().await.unwrap();
         id
     }

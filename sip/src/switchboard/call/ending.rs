@@ -1,6 +1,6 @@
 //! The end of a call: one outcome, one row, and only then the last word to the far end.
 
-use callfield_domain::{CallFacts, CallState, DeviceId, Direction, Milestone, Outcome, TenantId, Timestamp};
+use callfield_domain::{CallFacts, CallState, DeviceId, Milestone, Outcome, TenantId, Timestamp};
 
 use super::branch::BranchState;
 use super::{Action, Branch, Call, Phase};
@@ -71,10 +71,10 @@ impl Call {
         self.end(now, Outcome::Completed, Farewell::HangUp);
     }
 
-    pub(super) fn lose_caller(&mut self, now: Timestamp) {
+    pub(super) fn lose_caller(&mut self, now: Timestamp, outcome: Outcome) {
         if let Phase::Talking { .. } = self.phase {
             self.mark(now, Milestone::HungUp, None, Some("caller_lost"));
-            self.end(now, Outcome::Failed, Farewell::HangUp);
+            self.end(now, outcome, Farewell::HangUp);
         }
     }
 
@@ -116,7 +116,7 @@ impl Call {
         let facts = tenant.map(|tenant| CallFacts {
             id: self.id,
             tenant,
-            direction: Direction::Inbound,
+            direction: self.direction,
             from: self.from.clone(),
             to: self.to.clone(),
             user: None,

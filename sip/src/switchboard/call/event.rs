@@ -36,6 +36,8 @@ pub(in crate::switchboard) enum Event {
     CallerHungUp,
     /// The caller never acknowledged the answer, or cannot be reached.
     CallerLost,
+    /// The caller is a device of ours that will not come back.
+    CallerGone,
     /// The device that answered hung up.
     DeviceHungUp(DeviceId),
     /// The row is on disk.

@@ -9,7 +9,7 @@ use crate::message::{Message, Method};
 use crate::switchboard::outer::name_of;
 use crate::switchboard::repetition::Repetition;
 use crate::switchboard::trunk::flow_of;
-use crate::switchboard::{Account, Side, Switchboard};
+use crate::switchboard::{Account, Switchboard};
 use crate::transaction::{Flow as Hop, Input as Layer, ServerId};
 
 /// What carries the leg of a desk phone that calls.
@@ -96,7 +96,7 @@ impl Switchboard {
     /// The ACK of a 200 to a desk phone that called.
     pub(in crate::switchboard) fn take_desk_origin_ack(&mut self, now: Timestamp, ack: &Message) {
         let Some(call) = self.desk_origin(ack) else { return };
-        let key = (call, Side::Device);
+        let key = (call, self.outbound.side_of_origin(call));
         if self.take_change_ack(now, key, ack) {
             return;
         }

@@ -62,13 +62,13 @@ impl Switchboard {
 
     /// The ACK of whatever the device got as the answer to its INVITE.
     pub(in crate::switchboard) fn take_device_ack(&mut self, now: Timestamp, device: DeviceId, ack: &Message) {
-        let inner = self.inner.owner(ack.call_id(), device);
-        let Some(call) = inner.or_else(|| self.origin_named(device, ack)) else { return };
-        let key = (call, Side::Device);
+        let Some(key) = self.leg_named(device, ack) else { return };
+        let (call, side) = key;
         if self.take_change_ack(now, key, ack) {
             return;
         }
-        if let Some(outbound) = self.outbound.calls.get_mut(&call) {
+        let is_origin = side == self.outbound.side_of_origin(call);
+        if let Some(outbound) = self.outbound.calls.get_mut(&call).filter(|_| is_origin) {
             outbound.origin.confirm();
         }
         self.note_confirmed(now, key);
@@ -173,6 +173,15 @@ impl Switchboard {
         }
         let (device, answer) = (outbound.call.device().device, outbound.origin.last_answer());
         self.transmit_to(device, answer);
+    }
+
+    /// The leg whose Call-ID a message of its device has.
+    pub(in crate::switchboard) fn leg_named(&self, device: DeviceId, message: &Message) -> Option<(CallId, Side)> {
+        let rung = self.inner.owner(message.call_id(), device).map(|call| (call, Side::Device));
+        rung.or_else(|| {
+            let call = self.origin_named(device, message)?;
+            Some((call, self.outbound.side_of_origin(call)))
+        })
     }
 
     /// The outbound call whose Call-ID a message of its device has.

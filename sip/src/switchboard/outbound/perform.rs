@@ -9,7 +9,7 @@ use crate::message::Message;
 use crate::switchboard::call::Farewell;
 use crate::switchboard::memory::Remembered;
 use crate::switchboard::outer::reason;
-use crate::switchboard::{DeviceKind, OutboundDecision, Output, Switchboard, WokenCallState};
+use crate::switchboard::{DeviceIdentity, OutboundDecision, Output, Switchboard, WokenCallState};
 use crate::transaction::{ClientId, Flow, Input as Layer};
 
 impl Switchboard {
@@ -84,6 +84,8 @@ impl Switchboard {
             Action::Changed(facts) => self.outputs.push_back(Output::CallChanged(facts)),
             Action::Timeline(event) => self.outputs.push_back(Output::Timeline { call, event }),
             Action::EndMedia => self.end_media(now, call),
+            Action::RingColleague(plan) => self.ring_colleague(now, call, plan),
+            Action::TellInside(event) => self.tell(now, call, event),
             Action::AskOffer => self.ask_for_trunk_offer(call),
             Action::AskAnswer => self.ask_for_device_answer(call),
             Action::Ring => self.answer_origin(now, call, 180, None),
@@ -109,6 +111,7 @@ impl Switchboard {
             }
             Action::HangUpDevice => self.hang_up_origin(now, call),
             Action::Finish(farewell) => self.finish_outbound(now, call, farewell),
+            Action::FinishInside(farewell) => drop(self.say_farewell(now, call, farewell)),
         }
     }
 
@@ -147,7 +150,7 @@ impl Switchboard {
     fn ask_for_trunk_offer(&mut self, call: CallId) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
         let (device, device_sdp) = (outbound.call.device().device, outbound.origin.sdp());
-        let kind = if outbound.origin.desk.is_some() { DeviceKind::Desk } else { DeviceKind::Phone };
+        let kind = outbound.origin.kind();
         self.outputs.push_back(Output::TrunkOfferWanted { call, device, kind, device_sdp });
     }
 
@@ -165,12 +168,20 @@ impl Switchboard {
 
     /// The row is durable: whoever waits for the end is told, and the call is only remembered.
     fn finish_outbound(&mut self, now: Timestamp, call: CallId, farewell: Farewell) {
+        self.outbound.live -= 1;
+        self.outbound.hold(call, None);
+        let Some(identity) = self.say_farewell(now, call, farewell) else { return };
+        let owner = (identity.tenant, identity.user);
+        let remembered = Remembered { owner, winner: Some(identity.device), state: WokenCallState::Over };
+        self.memory.remember(now, call, remembered);
+    }
+
+    /// Tells both ends what they wait for; the device that called.
+    fn say_farewell(&mut self, now: Timestamp, call: CallId, farewell: Farewell) -> Option<DeviceIdentity> {
         if let Farewell::Refuse(status) = farewell {
             self.answer_origin(now, call, status, None);
         }
-        self.outbound.live -= 1;
-        self.outbound.hold(call, None);
-        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
+        let outbound = self.outbound.calls.get_mut(&call)?;
         let identity = outbound.call.device();
         if std::mem::take(&mut outbound.is_metered) {
             self.outbound.meter.release(identity);
@@ -185,9 +196,7 @@ impl Switchboard {
             let response = bye.response(200, reason(200)).build();
             self.transactions.handle(now, Layer::Respond { id, response });
         }
-        let owner = (identity.tenant, identity.user);
-        let remembered = Remembered { owner, winner: Some(identity.device), state: WokenCallState::Over };
-        self.memory.remember(now, call, remembered);
+        Some(identity)
     }
 
     fn far_for(&mut self, call: CallId, sdp: Bytes) -> Option<Far> {

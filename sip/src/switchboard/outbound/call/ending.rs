@@ -3,7 +3,7 @@
 use callfield_domain::{CallFacts, CallState, Milestone, Outcome, Timestamp};
 
 use super::{Action, Call, Phase};
-use crate::switchboard::call::Farewell;
+use crate::switchboard::call::{Event as Inside, Farewell};
 
 impl Call {
     pub(super) fn refuse(&mut self, now: Timestamp, status: u16) {
@@ -15,8 +15,13 @@ impl Call {
                 self.mark(now, Milestone::Declined, Some(&status.to_string()));
                 self.end_refused(now, status);
             }
-            Phase::Routing | Phase::Offering | Phase::Joining | Phase::Talking | Phase::Ending { .. } | Phase::Gone => {
-            }
+            Phase::Routing
+            | Phase::Offering
+            | Phase::Joining
+            | Phase::Talking
+            | Phase::Inside
+            | Phase::Ending { .. }
+            | Phase::Gone => {}
         }
     }
 
@@ -35,6 +40,7 @@ impl Call {
 
     /// The device gives up before the answer.
     pub(super) fn cancel(&mut self, now: Timestamp) {
+        self.tell_inside(Inside::CallerCancelled);
         if let Phase::Routing | Phase::Offering | Phase::Calling { .. } | Phase::Joining = self.phase {
             self.mark_device(now, Milestone::CallerGone, None);
             self.let_far_go(now);
@@ -50,6 +56,7 @@ impl Call {
 
     pub(super) fn hang_up(&mut self, now: Timestamp, is_device: bool) {
         match self.phase {
+            Phase::Inside if is_device => return self.tell_inside(Inside::CallerHungUp),
             Phase::Talking if is_device => self.mark_device(now, Milestone::HungUp, None),
             Phase::Talking => self.mark(now, Milestone::HungUp, Some("callee")),
             Phase::Joining if !is_device => return self.end(now, Outcome::Failed, Farewell::Refuse(480)),
@@ -57,6 +64,7 @@ impl Call {
             | Phase::Offering
             | Phase::Calling { .. }
             | Phase::Joining
+            | Phase::Inside
             | Phase::Ending { .. }
             | Phase::Gone => return,
         }
@@ -65,6 +73,10 @@ impl Call {
 
     /// The device that calls will not come back.
     pub(super) fn lose_device(&mut self, now: Timestamp) {
+        if self.phase == Phase::Inside {
+            self.absent_since = None;
+            return self.tell_inside(Inside::CallerGone);
+        }
         if self.phase != Phase::Talking {
             return self.cancel(now);
         }
@@ -116,7 +128,7 @@ impl Call {
                 self.actions.push_back(Action::Cancel);
             }
             Phase::Joining | Phase::Talking => self.actions.push_back(Action::HangUpFar),
-            Phase::Routing | Phase::Offering | Phase::Ending { .. } | Phase::Gone => {}
+            Phase::Routing | Phase::Offering | Phase::Inside | Phase::Ending { .. } | Phase::Gone => {}
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use callfield_domain::{CallFacts, TimelineEvent};
 
-use crate::switchboard::OutboundDecision;
-use crate::switchboard::call::Farewell;
+use crate::switchboard::call::{Event as Inside, Farewell};
+use crate::switchboard::{OutboundDecision, RingPlan};
 
 /// Something that happened to an outbound call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,17 @@ pub(in crate::switchboard) enum Event {
     DeviceLost,
     /// The row is on disk.
     Persisted,
+    /// The call of a colleague's devices is over.
+    Over(Farewell),
 }
 
 /// What is to be done for an outbound call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::switchboard) enum Action {
+    /// Ring the devices of a colleague.
+    RingColleague(RingPlan),
+    /// Tell the call of the colleague's devices what the device that calls does.
+    TellInside(Inside),
     /// Ask for the offer for the trunk.
     AskOffer,
     /// Send the INVITE.
@@ -73,4 +79,6 @@ pub(in crate::switchboard) enum Action {
     Timeline(TimelineEvent),
     /// Answer what either end still waits for; the call is then gone.
     Finish(Farewell),
+    /// The same for the device that called a colleague: the call of the colleague's devices is remembered for both.
+    FinishInside(Farewell),
 }
