@@ -84,7 +84,7 @@ pub struct CallFacts {
     pub state: CallState,
     /// How it ended, once it has.
     pub outcome: Option<Outcome>,
-    /// When the INVITE came.
+    /// When the INVITE came, or the call was asked for.
     pub started_at: Timestamp,
     /// When it was answered: by a device, or by the far end of an outbound call.
     pub answered_at: Option<Timestamp>,
@@ -113,6 +113,8 @@ fn millis(until: Timestamp, from: Timestamp) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Milestone {
+    /// One of our users asked for a call that rings them first.
+    Requested,
     /// The INVITE came in.
     Invited,
     /// The route was decided; the detail says how.

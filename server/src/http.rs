@@ -2,6 +2,7 @@
 //!
 //! A file a noun: its handlers with what they take and what they answer. Every operation stands in [`routes`].
 
+mod callbacks;
 mod calls;
 mod desk_phones;
 mod device;
@@ -48,7 +49,9 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::GET, "/v1/records/{id}", Needs::Token, get(records::one)),
         Route::new(Method::PATCH, "/v1/records/{id}", Needs::Token, patch(records::edit)),
         Route::new(Method::GET, "/v1/calls", Needs::Token, get(calls::list)),
+        Route::new(Method::POST, "/v1/calls", Needs::Token, post(callbacks::create)),
         Route::new(Method::GET, "/v1/calls/{id}", Needs::Token, get(calls::one)),
+        Route::new(Method::DELETE, "/v1/calls/{id}", Needs::Token, delete(callbacks::end)),
         Route::new(Method::GET, "/v1/calls/{id}/timeline", Needs::Token, get(calls::timeline)),
         Route::new(Method::GET, "/v1/calls/{id}/state", Needs::Device, get(calls::state)),
     ]

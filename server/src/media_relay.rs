@@ -4,6 +4,7 @@
 //! rung gets an offer of its own with a key of its own; the relay believes only packets made with the key of the device
 //! that answered. A device that calls offers itself, with a key. Desk phones talk without one.
 
+mod callback;
 mod changes;
 mod outbound;
 mod ports;
@@ -112,13 +113,8 @@ impl MediaRelays {
 
     /// Joins the device that answered with the caller; the SDP for the caller, `None` if they share no codec.
     pub fn join(&mut self, call: CallId, device: DeviceId, device_sdp: &[u8]) -> Option<Bytes> {
+        let agreed = self.take_device_answer(call, device, device_sdp)?;
         let media = self.calls.get_mut(&call)?;
-        let mut leg = media.device_legs.remove(&device)?;
-        let agreed = leg.receive_answer(device_sdp).inspect_err(|error| refused(call, error)).ok()?;
-        media.connect(&self.clock, Side::B, &agreed)?;
-        media.device_legs.clear();
-        media.device_leg = Some(leg);
-        media.wills.set(Side::B, agreed.direction.reversed());
         let local = named(self.address, &media.towards_outside)?;
         let mut caller_leg = Negotiation::new(local, &mut self.random);
         let wish = Wish::new(Security::Optional).codecs(&agreed.codecs());
@@ -133,6 +129,18 @@ impl MediaRelays {
         };
         media.outside_leg = Some(caller_leg);
         Some(Bytes::from(sdp))
+    }
+
+    /// Connects the device that answered, of those that were rung.
+    fn take_device_answer(&mut self, call: CallId, device: DeviceId, device_sdp: &[u8]) -> Option<Agreement> {
+        let media = self.calls.get_mut(&call)?;
+        let mut leg = media.device_legs.remove(&device)?;
+        let agreed = leg.receive_answer(device_sdp).inspect_err(|error| refused(call, error)).ok()?;
+        media.connect(&self.clock, Side::B, &agreed)?;
+        media.device_legs.clear();
+        media.device_leg = Some(leg);
+        media.wills.set(Side::B, agreed.direction.reversed());
+        Some(agreed)
     }
 
     /// The answer of a caller that was offered to came with its ACK.

@@ -3,6 +3,7 @@
 //! Everything meets in one event loop, so the switchboard needs no lock. What takes long (routes, rows) is done by tasks
 //! whose answers come back as inputs.
 
+mod callback;
 mod destination;
 mod event_loop;
 mod journal;
@@ -36,6 +37,7 @@ use crate::app::edge_port::EdgeCommand;
 use crate::app::reachable::reachable;
 use crate::config::{Digest, Telephony};
 use crate::media_relay::MediaRelays;
+use callback::Waiting as Callbacks;
 use event_loop::{EventLoop, Inboxes};
 use journal::Journal;
 use known_calls::KnownCalls;
@@ -72,6 +74,8 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
         answers,
         latencies: Latencies::default(),
         known: KnownCalls::default(),
+        callbacks: Callbacks::default(),
+        ending: None,
         app,
     };
     let inboxes = Inboxes { commands, answers: answers_inbox, streams: streams_inbox };

@@ -43,9 +43,10 @@ pub use crate::transaction::Transport;
 pub use changes::Side;
 pub use flow::{ConnectionId, DeviceIdentity, DeviceKind, Flow, Peer};
 pub use input::{
-    Account, Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
+    Account, CallBack, Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport,
+    WakeResult,
 };
-pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
+pub use output::{CallbackRefusal, OutboundQuestion, Output, RouteQuestion, Wake};
 pub use settings::{OutboundCaps, RING_CAP, Settings};
 pub use trunk_account::TrunkAccount;
 pub use trunk_registration::{RegisteringTrunk, RegistrationState};
@@ -208,7 +209,15 @@ impl Switchboard {
             Input::OutboundRouted { call, decision } => self.route_outbound(now, call, decision),
             Input::Credentials { login, account } => self.check_login(now, login, account),
             Input::DeviceRevoked { device } => self.revoke(now, device),
-            Input::TrunkOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
+            Input::TrunkOffered { call, sdp } | Input::FarOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
+            Input::CallBack(wish) => self.call_back(now, *wish),
+            Input::EndCallback { call, tenant, user } => self.end_callback(now, call, tenant, user),
+            Input::FarJoined { call, is_joined, renews_device } => {
+                self.answer_device_of(now, call, is_joined.then(Bytes::new));
+                if renews_device {
+                    self.renew(now, (call, Side::Device));
+                }
+            }
             Input::DeviceAnswer { call, sdp } => self.answer_device_of(now, call, sdp),
             Input::ChangeMade { call, side, sdp, renews_other } => {
                 self.take_change_sdp(now, (call, side), sdp);

@@ -6,14 +6,14 @@ mod tests;
 
 use std::net::SocketAddr;
 
-use callfield_domain::{Outcome, TenantId};
+use callfield_domain::{Outcome, TenantId, UserId};
 use callfield_sip::digest::Login;
 use callfield_sip::switchboard::{DialPlan, Hop, OutboundDecision, OutboundQuestion, TrunkAccount};
 
 use super::destination::{Destination, Refusal, check_destination};
 use crate::app::App;
 use crate::app::trunk_login::TrunkLogin;
-use crate::db::{self, Trunk};
+use crate::db::{self, Scoped, Trunk};
 
 /// The phone took the id of a call that exists (482, RFC 3261 §8.2.2.2: it was here before).
 pub(super) const REUSED: OutboundDecision = reject(482, Outcome::Failed);
@@ -58,15 +58,23 @@ async fn route(app: &App, question: &OutboundQuestion) -> db::Result<OutboundDec
         Ok(Destination::Public(number) | Destination::Internal(number)) => number,
         Err(refusal) => return Ok(refused(refusal)),
     };
+    Ok(match way_out(app, &mut rows, question.device.tenant, question.device.user).await? {
+        Some((hops, caller)) => OutboundDecision::Dial(DialPlan { hops, caller, called, why: "trunk".to_owned() }),
+        None => NO_WAY_OUT,
+    })
+}
+
+/// The trunks that take the calls of a user, and the number they show there; `None` if one of them is missing.
+pub(super) async fn way_out(
+    app: &App,
+    rows: &mut Scoped,
+    tenant: TenantId,
+    user: UserId,
+) -> db::Result<Option<(Vec<Hop>, String)>> {
     let trunks = rows.trunks().await?;
-    let hops: Vec<Hop> = trunks.iter().filter_map(|trunk| hop_over(app, question.device.tenant, trunk)).collect();
-    let caller = rows.number_shown_by(question.device.user).await?;
-    match caller {
-        Some(caller) if !hops.is_empty() => {
-            Ok(OutboundDecision::Dial(DialPlan { hops, caller, called, why: "trunk".to_owned() }))
-        }
-        _ => Ok(NO_WAY_OUT),
-    }
+    let hops: Vec<Hop> = trunks.iter().filter_map(|trunk| hop_over(app, tenant, trunk)).collect();
+    let shown = rows.number_shown_by(user).await?;
+    Ok(shown.filter(|_| !hops.is_empty()).map(|shown| (hops, shown)))
 }
 
 const fn refused(refusal: Refusal) -> OutboundDecision {

@@ -228,7 +228,7 @@ impl Switchboard {
     fn reason_to_refuse_change(&mut self, key: Key, request: &Message) -> Option<u16> {
         if !self.is_changeable(key) {
             // Before the answer it comes too early, after the end there is no dialog.
-            let is_early = self.calls.get(&key.0).is_some_and(Call::is_joining);
+            let is_early = self.calls.get(&key.0).is_some_and(Call::is_early);
             return Some(if is_early { 491 } else { 481 });
         }
         let (status, reason) = if !self.is_confirmed(key) {
@@ -269,7 +269,8 @@ impl Switchboard {
 
     /// The dialog of a leg.
     fn dialog_with(&mut self, (call, side): Key) -> Option<&mut Dialog> {
-        if self.outbound.goes_out(call) {
+        let is_rung = side == Side::Device && self.outbound.is_part(call);
+        if self.outbound.goes_out(call) && !is_rung {
             return self.outbound.dialog_with(call, side);
         }
         match side {
@@ -284,7 +285,8 @@ impl Switchboard {
 
     /// The leg's session, made now if nothing was ever changed on it.
     fn session_of(&mut self, now: Timestamp, key: Key) -> &mut Leg {
-        let is_caller = (key.1 == Side::Outside) == self.outbound.goes_out(key.0);
+        // Of a call that rings its own user first both ends were called.
+        let is_caller = (key.1 == Side::Outside) == self.outbound.goes_out(key.0) || self.outbound.is_part(key.0);
         let role = if is_caller { Role::Caller } else { Role::Callee };
         let (settings, seed) = (Settings::default(), self.random.seed());
         self.changes.legs.entry(key).or_insert_with(|| {

@@ -134,12 +134,14 @@ impl Switchboard {
                 self.answer_colleague(now, call, status, None);
             }
             Action::Join(device) => self.ask_for_answer(now, device, call),
+            Action::Dial(device) => self.dial_far(now, device, call),
             Action::HangUpCaller => {
                 let bye = self.outer.get_mut(&call).and_then(OuterLeg::bye);
                 if let Some(bye) = bye {
                     self.send_bye(now, call, bye);
                 }
                 self.hang_up_colleague(now, call);
+                self.let_far_half_go(now, call);
             }
             Action::Finish(farewell) => self.finish(now, call, farewell),
         }
@@ -224,6 +226,7 @@ impl Switchboard {
         }
         self.settle_outer(call);
         self.finish_colleague(now, call, farewell);
+        self.finish_far_half(now, call, farewell);
     }
 
     /// Answers the BYE of the device that hung up.

@@ -4,6 +4,7 @@
 
 mod abuse;
 mod bad_input;
+mod callback_call;
 mod colleague_call;
 mod counters;
 mod first_call;

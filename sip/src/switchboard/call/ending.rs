@@ -1,6 +1,6 @@
 //! The end of a call: one outcome, one row, and only then the last word to the far end.
 
-use callfield_domain::{CallFacts, CallState, DeviceId, Milestone, Outcome, TenantId, Timestamp};
+use callfield_domain::{CallFacts, CallState, DeviceId, Direction, Milestone, Outcome, TenantId, Timestamp};
 
 use super::branch::BranchState;
 use super::{Action, Branch, Call, Phase};
@@ -40,7 +40,7 @@ impl Call {
     pub(super) fn cancel(&mut self, now: Timestamp) {
         match &mut self.phase {
             Phase::Routing { caller_gone } => *caller_gone = true,
-            Phase::Ringing | Phase::Joining(_) => {
+            Phase::Ringing | Phase::Joining(_) | Phase::Dialling { .. } => {
                 self.mark(now, Milestone::CallerGone, None, None);
                 self.end(now, Outcome::Canceled, Farewell::Refuse(487));
             }
@@ -51,7 +51,12 @@ impl Call {
     /// One end hung up: the caller, or a device.
     pub(super) fn hang_up(&mut self, now: Timestamp, device: Option<DeviceId>) {
         match (&self.phase, device) {
-            (Phase::Talking { device: talking, .. }, Some(device)) if *talking != device => {}
+            (Phase::Talking { device: talking, .. } | Phase::Dialling { device: talking, .. }, Some(device))
+                if *talking != device => {}
+            (Phase::Dialling { .. }, Some(device)) => {
+                self.mark(now, Milestone::HungUp, Some(device), None);
+                self.end(now, Outcome::Canceled, Farewell::HangUp);
+            }
             (Phase::Talking { .. }, _) => {
                 self.mark(now, Milestone::HungUp, device, device.is_none().then_some("caller"));
                 self.end(now, Outcome::Completed, Farewell::HangUp);
@@ -60,7 +65,9 @@ impl Call {
                 self.mark(now, Milestone::HungUp, Some(device), None);
                 self.end(now, Outcome::Failed, Farewell::Refuse(480));
             }
-            (Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_), None) => self.cancel(now),
+            (Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_) | Phase::Dialling { .. }, None) => {
+                self.cancel(now);
+            }
             (Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_) | Phase::Ending(_) | Phase::Gone(_), _) => {}
         }
     }
@@ -68,7 +75,15 @@ impl Call {
     /// The device that answered will not come back.
     pub(super) fn lose_device(&mut self, now: Timestamp) {
         self.mark(now, Milestone::HungUp, self.winner(), Some("device_lost"));
-        self.end(now, Outcome::Completed, Farewell::HangUp);
+        let outcome = if self.is_talking() { Outcome::Completed } else { Outcome::Canceled };
+        self.end(now, outcome, Farewell::HangUp);
+    }
+
+    /// The far end of a call that rings its own user first is over.
+    pub(super) fn end_far(&mut self, now: Timestamp, outcome: Outcome) {
+        if let Phase::Ringing | Phase::Dialling { .. } | Phase::Talking { .. } = self.phase {
+            self.end(now, outcome, Farewell::HangUp);
+        }
     }
 
     pub(super) fn lose_caller(&mut self, now: Timestamp, outcome: Outcome) {
@@ -87,7 +102,7 @@ impl Call {
     /// Nobody answered in time.
     pub(super) fn give_up(&mut self, now: Timestamp) {
         let rang = self.branches.values().any(Branch::has_rung);
-        let outcome = if rang { Outcome::NoAnswer } else { Outcome::MissedDeviceUnreachable };
+        let outcome = if rang { self.unanswered(Outcome::NoAnswer) } else { Outcome::MissedDeviceUnreachable };
         self.end(now, outcome, Farewell::Refuse(480));
     }
 
@@ -108,7 +123,12 @@ impl Call {
         } else {
             (Outcome::Failed, 480)
         };
-        self.end(now, outcome, Farewell::Refuse(status));
+        self.end(now, self.unanswered(outcome), Farewell::Refuse(status));
+    }
+
+    /// How a call ended that its own devices did not answer: whoever does not take up a call of their own gave it up.
+    pub(super) fn unanswered(&self, outcome: Outcome) -> Outcome {
+        if self.direction == Direction::Outbound { Outcome::Canceled } else { outcome }
     }
 
     /// Ends a call that rang nobody: it has a row if it belongs to somebody.
@@ -133,10 +153,10 @@ impl Call {
     /// Ends a call in whatever phase, once.
     pub(super) fn end(&mut self, now: Timestamp, outcome: Outcome, farewell: Farewell) {
         self.cancel_branches(now, false);
-        if let Phase::Joining(device) | Phase::Talking { device, .. } = self.phase {
+        if let Phase::Joining(device) | Phase::Dialling { device, .. } | Phase::Talking { device, .. } = self.phase {
             self.actions.push_back(Action::HangUpDevice { device, elsewhere: false });
         }
-        if let Phase::Talking { .. } = self.phase {
+        if let Phase::Dialling { .. } | Phase::Talking { .. } = self.phase {
             self.actions.push_back(Action::HangUpCaller);
         }
         let facts = self.facts(CallState::Ended).map(|facts| CallFacts {

@@ -121,7 +121,8 @@ impl Switchboard {
     /// The end of a leg is gone, or cannot be told apart from one that is.
     fn lose_leg(&mut self, now: Timestamp, key: Key) {
         let (call, side) = key;
-        if self.outbound.goes_out(call) {
+        let is_rung = side == Side::Device && self.outbound.is_part(call);
+        if self.outbound.goes_out(call) && !is_rung {
             return self.lose_outbound_leg(now, call, side);
         }
         match (side, self.device_of(call)) {

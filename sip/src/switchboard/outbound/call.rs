@@ -51,6 +51,8 @@ pub(super) struct Call {
     dialled: String,
     phase: Phase,
     plan: Option<DialPlan>,
+    /// Whether it is only the far half of a call that rings its own user first: that call has the row.
+    is_part: bool,
     /// Which of the plan's trunks has its turn.
     turn: usize,
     started_at: Timestamp,
@@ -69,6 +71,7 @@ impl Call {
             dialled: dialled.to_owned(),
             phase: Phase::Routing,
             plan: None,
+            is_part: false,
             turn: 0,
             started_at: now,
             answered_at: None,
@@ -78,6 +81,19 @@ impl Call {
         };
         call.mark_device(now, Milestone::Invited, None);
         call
+    }
+
+    /// The far half of a call that rings its own user first; it waits until a device of theirs has answered.
+    pub(super) fn part(id: CallId, device: DeviceIdentity, settings: &Settings, now: Timestamp) -> Self {
+        let mut call = Self { is_part: true, ..Self::new(id, device, "", settings, now) };
+        call.actions.clear();
+        call
+    }
+
+    /// A device of the user answered: the far end is called for it.
+    pub(super) fn begin(&mut self, now: Timestamp, device: DeviceIdentity, plan: DialPlan) {
+        (self.device, self.started_at) = (device, now);
+        self.route(now, OutboundDecision::Dial(plan));
     }
 
     /// Takes in what happened.
@@ -173,6 +189,11 @@ impl Call {
     /// Whether the two ends are connected.
     pub(super) fn is_talking(&self) -> bool {
         self.phase == Phase::Talking
+    }
+
+    /// Whether it is only the far half of a call that rings its own user first.
+    pub(super) const fn is_part(&self) -> bool {
+        self.is_part
     }
 
     /// Whether a colleague is called.
@@ -286,6 +307,9 @@ impl Call {
     }
 
     fn show(&mut self, state: CallState) {
+        if self.is_part {
+            return;
+        }
         self.actions.push_back(Action::Changed(self.facts(state)));
     }
 

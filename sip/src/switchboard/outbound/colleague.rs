@@ -30,7 +30,8 @@ impl Outbounds {
     /// What the device that calls a colleague offers.
     pub(in crate::switchboard) fn offer_of_colleague(&self, call: CallId) -> Option<(Bytes, DeviceKind)> {
         let outbound = self.calls.get(&call).filter(|outbound| outbound.call.is_inside())?;
-        Some((outbound.origin.sdp(), outbound.origin.kind()))
+        let origin = outbound.origin.as_ref()?;
+        Some((origin.sdp(), origin.kind()))
     }
 }
 

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use callfield_domain::{CallId, Milestone, TimelineEvent, Timestamp};
 
 use super::call::{Action, Event};
-use super::{Asked, Far};
+use super::{Asked, Far, Outbound};
 use crate::message::Message;
-use crate::switchboard::call::Farewell;
+use crate::switchboard::call::{Event as Inner, Farewell};
 use crate::switchboard::memory::Remembered;
 use crate::switchboard::outer::reason;
 use crate::switchboard::{DeviceIdentity, OutboundDecision, Output, Switchboard, WokenCallState};
@@ -28,7 +28,8 @@ impl Switchboard {
     /// Counts a call that may go out; what it ran into if its user or company has called enough.
     fn meter(&mut self, now: Timestamp, call: CallId) -> Option<&'static str> {
         let outbound = self.outbound.calls.get_mut(&call).filter(|outbound| outbound.call.is_routing())?;
-        let taken = self.outbound.meter.take(now, outbound.call.device(), &self.settings.outbound_caps);
+        let DeviceIdentity { tenant, user, .. } = outbound.call.device();
+        let taken = self.outbound.meter.take(now, (tenant, user), &self.settings.outbound_caps);
         outbound.is_metered = taken.is_ok();
         let reason = taken.err()?.reason();
         self.count(reason);
@@ -88,6 +89,8 @@ impl Switchboard {
             Action::TellInside(event) => self.tell(now, call, event),
             Action::AskOffer => self.ask_for_trunk_offer(call),
             Action::AskAnswer => self.ask_for_device_answer(call),
+            Action::Over(outcome) => self.tell(now, call, Inner::FarOver(outcome)),
+            Action::Accept if self.outbound.is_part(call) => self.tell(now, call, Inner::Joined),
             Action::Ring => self.answer_origin(now, call, 180, None),
             Action::Accept => {
                 let sdp = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.answer.take());
@@ -149,20 +152,25 @@ impl Switchboard {
 
     fn ask_for_trunk_offer(&mut self, call: CallId) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
-        let (device, device_sdp) = (outbound.call.device().device, outbound.origin.sdp());
-        let kind = outbound.origin.kind();
+        let device = outbound.call.device().device;
+        let Some(origin) = &outbound.origin else { return self.ask_for_far_offer(device, call) };
+        let (device_sdp, kind) = (origin.sdp(), origin.kind());
         self.outputs.push_back(Output::TrunkOfferWanted { call, device, kind, device_sdp });
     }
 
     fn ask_for_device_answer(&mut self, call: CallId) {
         let Some(far) = self.far(call) else { return };
         let trunk_sdp = std::mem::take(&mut far.sdp);
-        self.outputs.push_back(Output::DeviceAnswerWanted { call, trunk_sdp });
+        let is_part = self.outbound.is_part(call);
+        self.outputs.push_back(match is_part {
+            true => Output::FarAnswered { call, far_sdp: trunk_sdp },
+            false => Output::DeviceAnswerWanted { call, trunk_sdp },
+        });
     }
 
     pub(super) fn hang_up_origin(&mut self, now: Timestamp, call: CallId) {
-        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
-        let bye = outbound.origin.bye(now, &self.edge, &mut self.random);
+        let Some(origin) = self.outbound.calls.get_mut(&call).and_then(Outbound::origin) else { return };
+        let bye = origin.bye(now, &self.edge, &mut self.random);
         self.carry_to_origin(now, call, bye);
     }
 
@@ -184,9 +192,9 @@ impl Switchboard {
         let outbound = self.outbound.calls.get_mut(&call)?;
         let identity = outbound.call.device();
         if std::mem::take(&mut outbound.is_metered) {
-            self.outbound.meter.release(identity);
+            self.outbound.meter.release((identity.tenant, identity.user));
         }
-        let own_bye = outbound.origin.bye_received.take();
+        let own_bye = outbound.origin().and_then(|origin| origin.bye_received.take());
         let far_byes = outbound.far.as_mut().map(|far| std::mem::take(&mut far.unanswered)).unwrap_or_default();
         if let Some(bye) = own_bye {
             let response = bye.response(200, reason(200)).build();

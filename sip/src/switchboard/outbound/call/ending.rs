@@ -42,7 +42,9 @@ impl Call {
     pub(super) fn cancel(&mut self, now: Timestamp) {
         self.tell_inside(Inside::CallerCancelled);
         if let Phase::Routing | Phase::Offering | Phase::Calling { .. } | Phase::Joining = self.phase {
-            self.mark_device(now, Milestone::CallerGone, None);
+            if !self.is_part {
+                self.mark_device(now, Milestone::CallerGone, None);
+            }
             self.let_far_go(now);
             self.end(now, Outcome::Canceled, Farewell::Refuse(487));
         }
@@ -57,6 +59,7 @@ impl Call {
     pub(super) fn hang_up(&mut self, now: Timestamp, is_device: bool) {
         match self.phase {
             Phase::Inside if is_device => return self.tell_inside(Inside::CallerHungUp),
+            Phase::Talking if is_device && self.is_part => {}
             Phase::Talking if is_device => self.mark_device(now, Milestone::HungUp, None),
             Phase::Talking => self.mark(now, Milestone::HungUp, Some("callee")),
             Phase::Joining if !is_device => return self.end(now, Outcome::Failed, Farewell::Refuse(480)),
@@ -92,6 +95,10 @@ impl Call {
 
     /// Ends the call in whatever phase; what the far end is still owed was said before.
     pub(super) fn end(&mut self, now: Timestamp, outcome: Outcome, farewell: Farewell) {
+        if self.is_part {
+            self.phase = Phase::Ending { overdue_at: now + self.persist_limit, farewell };
+            return self.actions.push_back(Action::Over(outcome));
+        }
         if self.plan.is_some() {
             self.actions.push_back(Action::EndMedia);
         }
@@ -104,7 +111,9 @@ impl Call {
 
     pub(super) fn note_durable(&mut self, now: Timestamp) {
         if let Phase::Ending { .. } = self.phase {
-            self.mark(now, Milestone::Durable, None);
+            if !self.is_part {
+                self.mark(now, Milestone::Durable, None);
+            }
             self.finish();
         }
     }
@@ -112,7 +121,8 @@ impl Call {
     pub(super) fn finish(&mut self) {
         if let Phase::Ending { farewell, .. } = self.phase {
             self.phase = Phase::Gone;
-            self.actions.push_back(Action::Finish(farewell));
+            let finish = if self.is_part { Action::FinishInside } else { Action::Finish };
+            self.actions.push_back(finish(farewell));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What happens to an outbound call, and what it wants done.
 
-use callfield_domain::{CallFacts, TimelineEvent};
+use callfield_domain::{CallFacts, Outcome, TimelineEvent};
 
 use crate::switchboard::call::{Event as Inside, Farewell};
 use crate::switchboard::{OutboundDecision, RingPlan};
@@ -71,6 +71,8 @@ pub(in crate::switchboard) enum Action {
     HangUpDevice,
     /// Tell the shell that no media flows any more.
     EndMedia,
+    /// Tell the call that rang its own user first that its far half is over, and how.
+    Over(Outcome),
     /// Write the row.
     Persist(CallFacts),
     /// Show where the call stands.

@@ -11,9 +11,9 @@ impl Call {
         }
     }
 
-    /// The call of the colleague's devices is over, and its row durable.
+    /// The call of the devices that were rung is over, and its row durable.
     pub(super) fn end_inside(&mut self, farewell: Farewell) {
-        if self.phase == Phase::Inside {
+        if self.phase == Phase::Inside || self.is_part && self.phase == Phase::Routing {
             self.phase = Phase::Gone;
             self.actions.push_back(Action::FinishInside(farewell));
         }
