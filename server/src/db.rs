@@ -17,6 +17,7 @@ mod numbers;
 mod open;
 mod outbox;
 mod phone_index;
+mod presence;
 mod tenants;
 mod trunks;
 mod users;

@@ -11,6 +11,7 @@ mod health;
 mod input;
 mod numbers;
 mod observe;
+mod presence;
 mod records;
 mod trunks;
 mod users;
@@ -38,6 +39,8 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::POST, "/v1/users", Needs::Admin, post(users::create)),
         Route::new(Method::GET, "/v1/users/{id}", Needs::Admin, get(users::one)),
         Route::new(Method::PATCH, "/v1/users/{id}", Needs::Admin, patch(users::edit)),
+        Route::new(Method::GET, "/v1/users/{id}/presence", Needs::Token, get(presence::one)),
+        Route::new(Method::PUT, "/v1/users/{id}/presence", Needs::Token, put(presence::replace)),
         Route::new(Method::POST, "/v1/numbers", Needs::Admin, post(numbers::create)),
         Route::new(Method::GET, "/v1/trunks", Needs::Admin, get(trunks::list)),
         Route::new(Method::POST, "/v1/trunks", Needs::Admin, post(trunks::create)),

@@ -51,7 +51,7 @@ async fn route(app: &App, question: &OutboundQuestion) -> db::Result<OutboundDec
         return Ok(REUSED);
     }
     let region = rows.tenant_row().await?.map(|tenant| tenant.country).unwrap_or_default();
-    if let Some(decision) = colleague::find(&mut rows, question, &region).await? {
+    if let Some(decision) = colleague::find(app, &mut rows, question, &region).await? {
         return Ok(decision);
     }
     let called = match check_destination(app, &question.to, &region) {

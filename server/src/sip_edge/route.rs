@@ -1,6 +1,6 @@
 //! Decides what an incoming call does: whose number, whose customer, whose devices.
 
-use callfield_domain::{Outcome, PhoneNumber, TenantId, UserId};
+use callfield_domain::{Outcome, PhoneNumber, PresenceState, TenantId, UserId};
 use callfield_sip::switchboard::{Decision, DeclinePolicy, RingPlan, RouteQuestion, Target};
 
 use crate::app::App;
@@ -34,7 +34,7 @@ async fn route(app: &App, question: &RouteQuestion) -> db::Result<Decision> {
     let Some((owner, record)) = known.iter().find_map(|record| Some((record.owner?, record))) else {
         return Ok(reject(480, Outcome::NoRoute, Some(tenant)));
     };
-    Ok(Decision::Ring(RingPlan {
+    let plan = RingPlan {
         tenant,
         user: owner,
         targets: targets(&mut rows, owner).await?,
@@ -43,7 +43,23 @@ async fn route(app: &App, question: &RouteQuestion) -> db::Result<Decision> {
         caller_name: display_name(&record.projection),
         called: e164,
         decline: DeclinePolicy::StopAll,
-    }))
+    };
+    ring(app, &mut rows, plan).await
+}
+
+/// Rings a user, unless they do not want that now.
+pub(super) async fn ring(app: &App, rows: &mut Scoped, plan: RingPlan) -> db::Result<Decision> {
+    let said = rows.presence_of(plan.user).await?.unwrap_or_default();
+    let spared = |why: &str, status, outcome| Decision::Spare {
+        plan: RingPlan { why: why.to_owned(), ..plan.clone() },
+        status,
+        outcome,
+    };
+    Ok(match said.at(app.now()).state {
+        PresenceState::Online | PresenceState::Away => Decision::Ring(plan),
+        PresenceState::Dnd => spared("dnd", 486, Outcome::Busy),
+        PresenceState::Offline => spared("offline", 480, Outcome::MissedDeviceUnreachable),
+    })
 }
 
 /// Which number of which company is called.

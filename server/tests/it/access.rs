@@ -41,6 +41,8 @@ const OPERATIONS: &[(Method, &str, Needs)] = &[
     (Method::POST, "/v1/users", Needs::Admin),
     (Method::GET, "/v1/users/{id}", Needs::Admin),
     (Method::PATCH, "/v1/users/{id}", Needs::Admin),
+    (Method::GET, "/v1/users/{id}/presence", Needs::Token),
+    (Method::PUT, "/v1/users/{id}/presence", Needs::Token),
 ];
 
 #[test]

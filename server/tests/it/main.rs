@@ -15,6 +15,7 @@ mod exchange;
 mod handset;
 mod office;
 mod outbound;
+mod presence;
 mod program;
 mod records;
 mod refusals;

@@ -168,6 +168,15 @@ pub struct Account {
 pub enum Decision {
     /// Ring the devices of a user.
     Ring(RingPlan),
+    /// Refuse the caller on behalf of a user who does not want to be rung.
+    Spare {
+        /// Whose call it is, as what; `why` says what they want: goes into the timeline.
+        plan: RingPlan,
+        /// The SIP status, 400 to 699.
+        status: u16,
+        /// How the call ended.
+        outcome: Outcome,
+    },
     /// Refuse the caller.
     Reject {
         /// The SIP status, 400 to 699.
@@ -214,8 +223,8 @@ pub struct Target {
 pub enum OutboundDecision {
     /// Call somebody over a trunk.
     Dial(DialPlan),
-    /// Ring a colleague, like a call that comes in: it never leaves the house.
-    Ring(RingPlan),
+    /// Call a colleague, like a call that comes in: it never leaves the house.
+    Colleague(Decision),
     /// Refuse the device.
     Reject {
         /// The SIP status, 300 to 699; 380 tells the phone to use its own dialler (an emergency number).

@@ -56,6 +56,7 @@ impl Switchboard {
                     self.calls_of.entry(Party::Device(device)).or_default().insert(call);
                 }
             }
+            Decision::Spare { .. } => self.count("not_wanted"),
             Decision::Reject { tenant: None, .. } => self.count("unknown_source"),
             Decision::Reject { tenant: Some(_), .. } => self.count("rejected"),
         }

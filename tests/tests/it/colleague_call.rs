@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use callfield_tests::deployment::{Deployment, text};
 use callfield_tests::phone::{Model, Phone};
 use callfield_tests::sound;
+use http::Method;
 use serde_json::json;
 
 use crate::office::Office;
@@ -28,6 +29,7 @@ async fn a_colleague_is_woken_talked_to_and_missed() {
     };
     story.chapter("a sleeping colleague is woken by the extension and talked to", house.talks()).await;
     story.chapter("a colleague declines", house.is_declined()).await;
+    story.chapter("a colleague does not want to be disturbed", house.is_not_disturbed()).await;
     story.chapter("everything stops by itself", house.office.stop()).await;
     story.end();
 }
@@ -90,5 +92,27 @@ impl House {
         ensure!(call["id"] == ended["call"] && call["outcome"] == "rejected", "the call is {call}");
         self.caller.stop().await?;
         self.colleague.stop().await
+    }
+
+    async fn is_not_disturbed(&mut self) -> Result<()> {
+        let users = self.office.deployment.admin().get("/v1/users").await?;
+        let colleague =
+            users["users"].as_array().and_then(|users| users.iter().find(|user| user["extension"] == "202"));
+        let path = format!("/v1/users/{}/presence", text(colleague.context("202 is nobody")?, "id")?);
+        let admin = self.office.deployment.admin();
+        let said = admin.call(Method::PUT, &path, Some(&json!({ "state": "dnd" }))).await?;
+        ensure!(said.status.is_success(), "it was answered {said:?}");
+        self.colleague.wait(&["--ring-only"]).await?;
+        let rung = self.colleague.count("ringing");
+        let Err(refused) = self.caller.once(&["dial", "202"]).await else { bail!("somebody answered") };
+        ensure!(format!("{refused:#}").contains("busy"), "the caller's phone says {refused:#}");
+        let call = self.office.newest_call().await?;
+        ensure!(call["outcome"] == "busy" && call["direction"] == "internal", "the call is {call}");
+        let timeline = self.office.timeline(&call).await?;
+        let is_said = timeline.iter().any(|event| event["milestone"] == "routed" && event["detail"] == "dnd");
+        ensure!(is_said, "the timeline does not say why: {timeline:?}");
+        self.colleague.stop().await?;
+        ensure!(self.colleague.count("ringing") == rung, "the colleague's phone rang");
+        Ok(())
     }
 }

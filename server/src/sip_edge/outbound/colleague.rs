@@ -4,8 +4,9 @@ use callfield_domain::{Outcome, UserId};
 use callfield_sip::switchboard::{DeclinePolicy, OutboundDecision, OutboundQuestion, RingPlan};
 
 use super::super::destination::{Destination, read_destination};
-use super::super::route::targets;
+use super::super::route::{ring, targets};
 use super::reject;
+use crate::app::App;
 use crate::db::{self, Scoped, User};
 
 /// Nobody can talk to themselves.
@@ -18,6 +19,7 @@ const BY_ID: &str = "user";
 
 /// What becomes of a call to a colleague; `None` if it is to nobody of the company.
 pub(super) async fn find(
+    app: &App,
     rows: &mut Scoped,
     question: &OutboundQuestion,
     region: &str,
@@ -37,7 +39,7 @@ pub(super) async fn find(
         called: address(&colleague),
         decline: DeclinePolicy::StopAll,
     };
-    Ok(Some(OutboundDecision::Ring(plan)))
+    Ok(Some(OutboundDecision::Colleague(ring(app, rows, plan).await?)))
 }
 
 /// Who is called, and how they were named.

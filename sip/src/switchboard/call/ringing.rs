@@ -11,6 +11,12 @@ impl Call {
         let Phase::Routing { caller_gone } = self.phase else { return };
         match decision {
             Decision::Ring(plan) => self.ring(now, plan, bound, caller_gone),
+            Decision::Spare { plan, status, outcome } => {
+                self.mark(now, Milestone::Routed, None, Some(&plan.why));
+                self.plan = Some(plan);
+                let (outcome, status) = if caller_gone { (Outcome::Canceled, 487) } else { (outcome, status) };
+                self.end(now, outcome, Farewell::Refuse(status));
+            }
             Decision::Reject { status, outcome, tenant } => {
                 self.mark(now, Milestone::Routed, None, Some("rejected"));
                 let (outcome, status) = if caller_gone { (Outcome::Canceled, 487) } else { (outcome, status) };

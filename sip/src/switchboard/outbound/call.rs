@@ -242,9 +242,9 @@ impl Call {
                 self.actions.push_back(Action::AskOffer);
                 self.show(CallState::Queued);
             }
-            OutboundDecision::Ring(plan) => {
+            OutboundDecision::Colleague(decision) => {
                 self.phase = Phase::Inside;
-                self.actions.push_back(Action::RingColleague(plan));
+                self.actions.push_back(Action::CallColleague(decision));
             }
             OutboundDecision::Reject { status, outcome } => {
                 self.mark(now, Milestone::Routed, Some("rejected"));

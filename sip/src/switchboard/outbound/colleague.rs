@@ -8,7 +8,7 @@ use callfield_domain::{CallId, DeviceId, Timestamp};
 use super::Outbounds;
 use super::call::Event;
 use crate::switchboard::call::{Call, Farewell};
-use crate::switchboard::{Decision, DeviceKind, RingPlan, Side, Switchboard};
+use crate::switchboard::{Decision, DeviceKind, Side, Switchboard};
 
 impl Outbounds {
     /// Whether a call is one to a colleague.
@@ -36,14 +36,14 @@ impl Outbounds {
 }
 
 impl Switchboard {
-    /// Rings the devices of a colleague.
-    pub(super) fn ring_colleague(&mut self, now: Timestamp, call: CallId, plan: RingPlan) {
+    /// Rings the devices of a colleague, unless they do not want that.
+    pub(super) fn call_colleague(&mut self, now: Timestamp, call: CallId, decision: Decision) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
         let started_at = outbound.call.started_at();
         // From now on it is counted among the calls that ring devices.
         self.outbound.live -= 1;
         self.calls.insert(call, Call::of_colleague(call, &self.settings, started_at));
-        self.route(now, call, Decision::Ring(plan));
+        self.route(now, call, decision);
     }
 
     /// Answers the INVITE of the device that calls a colleague.

@@ -85,7 +85,7 @@ impl Switchboard {
             Action::Changed(facts) => self.outputs.push_back(Output::CallChanged(facts)),
             Action::Timeline(event) => self.outputs.push_back(Output::Timeline { call, event }),
             Action::EndMedia => self.end_media(now, call),
-            Action::RingColleague(plan) => self.ring_colleague(now, call, plan),
+            Action::CallColleague(decision) => self.call_colleague(now, call, decision),
             Action::TellInside(event) => self.tell(now, call, event),
             Action::AskOffer => self.ask_for_trunk_offer(call),
             Action::AskAnswer => self.ask_for_device_answer(call),

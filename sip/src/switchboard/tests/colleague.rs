@@ -18,7 +18,7 @@ impl Story {
         let identity = DeviceIdentity { user: UserId::new(at(0), &mut random), ..story.phones[1].identity };
         story.phones[1].identity = identity;
         story.phones[1].agent = Agent::new(&identity_of(identity), random.seed(), at(0)).unwrap();
-        story.outbound = OutboundDecision::Ring(RingPlan {
+        story.outbound = OutboundDecision::Colleague(Decision::Ring(RingPlan {
             tenant: identity.tenant,
             user: identity.user,
             targets: vec![Target { device: identity.device, has_push: true }],
@@ -27,7 +27,7 @@ impl Story {
             caller_name: Some("Sato".to_owned()),
             called: "202".to_owned(),
             decline: DeclinePolicy::StopAll,
-        });
+        }));
         story
     }
 
@@ -222,4 +222,18 @@ fn a_calling_phone_with_a_new_connection_goes_on_talking() {
     assert_eq!(story.edge.live_calls(), 1);
     story.tell_phone(0, AgentInput::HangUp { call: id() });
     assert_eq!(story.told(1, &ended(EndReason::RemoteHungUp)), 1);
+}
+
+#[test]
+fn a_colleague_who_does_not_want_to_be_rung_is_not_and_has_the_missed_call() {
+    let mut story = Story::house();
+    story.tell_phone(1, AgentInput::Register { call: None });
+    let OutboundDecision::Colleague(Decision::Ring(plan)) = story.outbound.clone() else { panic!("no plan") };
+    let plan = RingPlan { why: "dnd".to_owned(), ..plan };
+    story.outbound = OutboundDecision::Colleague(Decision::Spare { plan, status: 486, outcome: Outcome::Busy });
+    story.dial_out(0);
+    assert_eq!((story.told(0, &ended(EndReason::Busy)), story.news(1).len()), (1, 0));
+    let facts = story.facts();
+    assert_eq!((facts.user, facts.outcome), (Some(story.phones[1].identity.user), Some(Outcome::Busy)));
+    assert_eq!((facts.direction, story.edge.live_calls()), (Direction::Internal, 0));
 }

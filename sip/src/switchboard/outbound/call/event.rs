@@ -3,7 +3,7 @@
 use callfield_domain::{CallFacts, Outcome, TimelineEvent};
 
 use crate::switchboard::call::{Event as Inside, Farewell};
-use crate::switchboard::{OutboundDecision, RingPlan};
+use crate::switchboard::{Decision, OutboundDecision};
 
 /// Something that happened to an outbound call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +47,8 @@ pub(in crate::switchboard) enum Event {
 /// What is to be done for an outbound call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::switchboard) enum Action {
-    /// Ring the devices of a colleague.
-    RingColleague(RingPlan),
+    /// Call a colleague.
+    CallColleague(Decision),
     /// Tell the call of the colleague's devices what the device that calls does.
     TellInside(Inside),
     /// Ask for the offer for the trunk.
