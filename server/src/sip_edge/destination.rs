@@ -56,7 +56,9 @@ pub(super) fn read_destination(dialled: &str, region: &str) -> Result<Destinatio
     }
 }
 
-/// features.md A13, T2.
+/// features.md A13, T2, and what costs a premium.
 fn is_blocked(app: &App, e164: &str) -> bool {
-    app.config.telephony.blocked_destinations.iter().any(|prefix| prefix.holds(e164))
+    let telephony = &app.config.telephony;
+    let mut prefixes = telephony.blocked_destinations.iter().chain(&telephony.premium_destinations);
+    prefixes.any(|prefix| prefix.holds(e164))
 }
