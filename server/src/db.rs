@@ -5,6 +5,7 @@
 //! [`Scoped`], or of [`Tx`] where the tenant is what is looked for) and its tests. No SQL is written elsewhere.
 
 mod admin_tokens;
+mod bulk;
 mod call_events;
 mod calls;
 mod changes;
@@ -18,6 +19,7 @@ mod open;
 mod outbox;
 mod phone_index;
 mod presence;
+mod softphone_tokens;
 mod tenants;
 mod trunks;
 mod users;
@@ -47,9 +49,10 @@ pub use numbers::{InboundNumber, Number};
 pub use open::Place;
 pub use outbox::{Delivery, NewDelivery};
 pub use phone_index::{IndexedNumber, KnownCaller};
+pub use softphone_tokens::SoftphoneToken;
 pub use tenants::Tenant;
 pub use trunks::{Trunk, TrunkKind};
-pub use users::User;
+pub use users::{DeclinePolicy, User};
 
 use callfield_domain::TenantId;
 use sqlx::pool::PoolConnection;

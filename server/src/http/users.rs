@@ -11,7 +11,7 @@ use super::input::{Body, id, name, present};
 use crate::app::App;
 use crate::app::auth::AdminAuth;
 use crate::app::error::{ApiError, ApiResult};
-use crate::db::{DbError, Scoped, User};
+use crate::db::{DbError, DeclinePolicy, Scoped, User};
 
 /// The body of `POST /v1/users`.
 #[derive(Debug, Deserialize)]
@@ -28,6 +28,7 @@ pub(super) struct UserPatch {
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
     extension: Option<Option<String>>,
+    decline: Option<DeclinePolicy>,
 }
 
 /// A person, as an answer.
@@ -36,6 +37,7 @@ pub(super) struct UserView {
     id: UserId,
     name: String,
     extension: Option<String>,
+    decline: DeclinePolicy,
 }
 
 /// The answer of `GET /v1/users`.
@@ -57,13 +59,17 @@ pub(super) async fn create(
     check_extension(&mut db, &user).await?;
     db.insert_user(&user).await.map_err(refusal)?;
     db.commit().await?;
-    Ok((StatusCode::CREATED, Json(user.into())))
+    Ok((StatusCode::CREATED, Json(UserView::of(user, DeclinePolicy::default()))))
 }
 
 /// `GET /v1/users`: everybody of the company.
 pub(super) async fn list(State(app): State<App>, AdminAuth(tenant): AdminAuth) -> ApiResult<Json<UserList>> {
-    let users = app.db.read(tenant).await?.users().await?;
-    Ok(Json(UserList { users: users.into_iter().map(UserView::from).collect() }))
+    let mut db = app.db.read(tenant).await?;
+    let mut users = Vec::new();
+    for user in db.users().await? {
+        users.push(view(&mut db, user).await?);
+    }
+    Ok(Json(UserList { users }))
 }
 
 /// `GET /v1/users/{id}`: one person.
@@ -72,11 +78,12 @@ pub(super) async fn one(
     AdminAuth(tenant): AdminAuth,
     Path(user): Path<String>,
 ) -> ApiResult<Json<UserView>> {
-    let user = app.db.read(tenant).await?.user(id(&user, "user")?).await?;
-    Ok(Json(user.ok_or_else(|| ApiError::not_found("user"))?.into()))
+    let mut db = app.db.read(tenant).await?;
+    let user = db.user(id(&user, "user")?).await?.ok_or_else(|| ApiError::not_found("user"))?;
+    Ok(Json(view(&mut db, user).await?))
 }
 
-/// `PATCH /v1/users/{id}`: another name or extension.
+/// `PATCH /v1/users/{id}`: another name or extension, or what a decline of this person means.
 pub(super) async fn edit(
     State(app): State<App>,
     AdminAuth(tenant): AdminAuth,
@@ -93,8 +100,12 @@ pub(super) async fn edit(
     }
     check_extension(&mut db, &user).await?;
     db.update_user(&user).await.map_err(refusal)?;
+    if let Some(decline) = patch.decline {
+        db.set_decline_policy(user.id, decline).await?;
+    }
+    let view = view(&mut db, user).await?;
     db.commit().await?;
-    Ok(Json(user.into()))
+    Ok(Json(view))
 }
 
 /// An extension must be one that a phone dials as such: not what it leaves to its own dialler, or reads as a number.
@@ -117,8 +128,13 @@ fn refusal(error: DbError) -> ApiError {
     error.into()
 }
 
-impl From<User> for UserView {
-    fn from(user: User) -> Self {
-        Self { id: user.id, name: user.name, extension: user.extension }
+async fn view(db: &mut Scoped, user: User) -> ApiResult<UserView> {
+    let decline = db.decline_policy(user.id).await?;
+    Ok(UserView::of(user, decline))
+}
+
+impl UserView {
+    fn of(user: User, decline: DeclinePolicy) -> Self {
+        Self { id: user.id, name: user.name, extension: user.extension, decline }
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use callfield_domain::{CallId, DeviceId, PhoneNumber, TenantId};
-use callfield_sip::switchboard::{CallBack, CallbackRefusal, DeclinePolicy, DialPlan, RingPlan};
+use callfield_sip::switchboard::{CallBack, CallbackRefusal, DialPlan, RingPlan};
 use tokio::sync::oneshot;
 
 use super::destination::{Destination, Refusal, check_destination};
 use super::outbound::way_out;
-use super::route::targets;
+use super::route::{decline_of, targets};
 use crate::app::App;
 use crate::app::edge_port::{CallbackAsk, CallbackError};
 use crate::app::records::display_name;
@@ -86,7 +86,7 @@ async fn read(app: &App, call: CallId, ask: &CallbackAsk) -> db::Result<Result<C
         caller_name: name_of(&mut rows, ask, &called, &region).await?,
         caller: called.clone(),
         called: shown.clone(),
-        decline: DeclinePolicy::StopAll,
+        decline: decline_of(&mut rows, ask.user).await?,
     };
     let dial = DialPlan { hops, caller: shown, called, why: "trunk".to_owned() };
     Ok(Ok(CallBack { call, ring, only: ask.device, dial }))

@@ -42,7 +42,7 @@ async fn route(app: &App, question: &RouteQuestion) -> db::Result<Decision> {
         caller: caller.e164.unwrap_or_else(|| question.from.clone()),
         caller_name: display_name(&record.projection),
         called: e164,
-        decline: DeclinePolicy::StopAll,
+        decline: decline_of(&mut rows, owner).await?,
     };
     ring(app, &mut rows, plan).await
 }
@@ -59,6 +59,14 @@ pub(super) async fn ring(app: &App, rows: &mut Scoped, plan: RingPlan) -> db::Re
         PresenceState::Online | PresenceState::Away => Decision::Ring(plan),
         PresenceState::Dnd => spared("dnd", 486, Outcome::Busy),
         PresenceState::Offline => spared("offline", 480, Outcome::MissedDeviceUnreachable),
+    })
+}
+
+/// What it means to the call when the user declines on one device.
+pub(super) async fn decline_of(rows: &mut Scoped, user: UserId) -> db::Result<DeclinePolicy> {
+    Ok(match rows.decline_policy(user).await? {
+        db::DeclinePolicy::StopAll => DeclinePolicy::StopAll,
+        db::DeclinePolicy::RingOn => DeclinePolicy::RingOn,
     })
 }
 
@@ -100,7 +108,9 @@ async fn region_of(app: &App, tenant: TenantId) -> db::Result<String> {
 
 pub(super) async fn targets(rows: &mut Scoped, user: UserId) -> db::Result<Vec<Target>> {
     let devices = rows.devices_of(user).await?;
-    Ok(devices.into_iter().map(|device| Target { device: device.id, has_push: device.push.is_some() }).collect())
+    let apps = devices.into_iter().map(|device| Target { device: device.id, has_push: device.push.is_some() });
+    let softphones = rows.woken_softphones(user).await?.into_iter().map(|device| Target { device, has_push: true });
+    Ok(apps.chain(softphones).collect())
 }
 
 fn reject(status: u16, outcome: Outcome, tenant: Option<TenantId>) -> Decision {

@@ -2,6 +2,7 @@
 
 use callfield_domain::CallId;
 use callfield_media::sdp::{Offer, Security, Wish};
+use callfield_server::app::wake_port::PushRequest;
 use callfield_sip::message::{Message, Method as SipMethod};
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -23,7 +24,7 @@ db_test! {
         assert_eq!((taken.status, taken.error()), (StatusCode::CONFLICT, "extension_taken"));
         let sato = office.user("Sato").await;
         let path = format!("/v1/users/{sato}");
-        let view = |extension| json!({ "id": sato, "name": "Sato", "extension": extension });
+        let view = |extension| json!({ "id": sato, "name": "Sato", "extension": extension, "decline": "stop_all" });
         assert_eq!(office.get(&office.admin, &path).await.body, view(json!(null)));
         let taken = office.ask(Method::PATCH, &path, json!({ "extension": "201" })).await;
         assert_eq!((taken.status, taken.error()), (StatusCode::CONFLICT, "extension_taken"));
@@ -103,7 +104,7 @@ db_test! {
         let mut suzuki = Line::open(&exchange, suzuki).await;
         let call = new_call(&exchange);
         let invite = dial(&mut suzuki, call, "202").await;
-        let wake = exchange.office.wakes.recv().await.unwrap();
+        let Some(PushRequest::Wake { wake, .. }) = exchange.office.wakes.recv().await else { panic!("no wake") };
         assert_eq!((wake.call, wake.device, wake.from.as_str()), (call, sato.id, "201"));
         assert_eq!((wake.name.as_deref(), wake.why.as_str()), (Some("Suzuki"), "extension"));
         suzuki.answer(180).await;

@@ -11,7 +11,7 @@ use callfield_server::app::App;
 use callfield_server::app::clock::Clock;
 use callfield_server::app::edge_port::EdgeCommand;
 use callfield_server::app::token::Token;
-use callfield_server::app::wake_port::WakeRequest;
+use callfield_server::app::wake_port::PushRequest;
 use callfield_server::config::Config;
 use callfield_server::db::{AdminToken, Db, Tenant};
 use callfield_server::serve;
@@ -32,7 +32,7 @@ pub(crate) struct Office {
     /// The administrator's token.
     pub(crate) admin: String,
     pub(crate) edge: mpsc::Receiver<EdgeCommand>,
-    pub(crate) wakes: mpsc::Receiver<WakeRequest>,
+    pub(crate) wakes: mpsc::Receiver<PushRequest>,
 }
 
 /// An enrolled device.

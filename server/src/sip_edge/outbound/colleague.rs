@@ -1,10 +1,10 @@
 //! Calls to a colleague: whom an extension, a person's own company number or a person's id rings.
 
 use callfield_domain::{Outcome, UserId};
-use callfield_sip::switchboard::{DeclinePolicy, OutboundDecision, OutboundQuestion, RingPlan};
+use callfield_sip::switchboard::{OutboundDecision, OutboundQuestion, RingPlan};
 
 use super::super::destination::{Destination, read_destination};
-use super::super::route::{ring, targets};
+use super::super::route::{decline_of, ring, targets};
 use super::reject;
 use crate::app::App;
 use crate::db::{self, Scoped, User};
@@ -37,7 +37,7 @@ pub(super) async fn find(
         caller: caller.as_ref().map_or_else(|| question.device.user.to_string(), address),
         caller_name: caller.map(|caller| caller.name),
         called: address(&colleague),
-        decline: DeclinePolicy::StopAll,
+        decline: decline_of(rows, colleague.id).await?,
     };
     Ok(Some(OutboundDecision::Colleague(ring(app, rows, plan).await?)))
 }

@@ -1,7 +1,7 @@
 //! Calls that ring their own user first: two phones of one user, and the far end behind a trunk.
 
 use callfield_domain::Milestone::{
-    Answered, Cancelled, DeviceRinging, Durable, HungUp, InviteForwarded, Registered, Requested, Routed,
+    Answered, Cancelled, DeviceRinging, Durable, HungUp, InviteForwarded, PushQueued, Registered, Requested, Routed,
 };
 use callfield_domain::{Direction, Outcome};
 
@@ -123,6 +123,8 @@ fn p8_p9_the_own_phone_is_woken_and_only_when_it_answers_the_customer_is_called(
     let expected = [
         (Requested, false),
         (Routed, false),
+        (PushQueued, true),
+        (PushQueued, true),
         (Registered, true),
         (InviteForwarded, true),
         (DeviceRinging, true),
