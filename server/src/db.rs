@@ -18,6 +18,7 @@ mod numbers;
 mod open;
 mod outbox;
 mod phone_index;
+mod presence;
 mod softphone_tokens;
 mod tenants;
 mod trunks;

@@ -27,7 +27,7 @@ impl From<SipEnd> for EndReason {
 /// The outcome of a call in the journal; the server's word outranks it.
 pub(super) const fn outcome(reason: EndReason, direction: Direction, was_established: bool) -> Outcome {
     match direction {
-        Direction::Inbound => of_inbound(reason, was_established),
+        Direction::Inbound | Direction::Internal => of_inbound(reason, was_established),
         Direction::Outbound if was_established => Outcome::Completed,
         Direction::Outbound => of_unanswered(reason),
     }

@@ -1,6 +1,6 @@
 //! Decides what an incoming call does: whose number, whose customer, whose devices.
 
-use callfield_domain::{Outcome, PhoneNumber, TenantId, UserId};
+use callfield_domain::{Outcome, PhoneNumber, PresenceState, TenantId, UserId};
 use callfield_sip::switchboard::{Decision, DeclinePolicy, RingPlan, RouteQuestion, Target};
 
 use crate::app::App;
@@ -34,7 +34,7 @@ async fn route(app: &App, question: &RouteQuestion) -> db::Result<Decision> {
     let Some((owner, record)) = known.iter().find_map(|record| Some((record.owner?, record))) else {
         return Ok(reject(480, Outcome::NoRoute, Some(tenant)));
     };
-    Ok(Decision::Ring(RingPlan {
+    let plan = RingPlan {
         tenant,
         user: owner,
         targets: targets(&mut rows, owner).await?,
@@ -42,11 +42,32 @@ async fn route(app: &App, question: &RouteQuestion) -> db::Result<Decision> {
         caller: caller.e164.unwrap_or_else(|| question.from.clone()),
         caller_name: display_name(&record.projection),
         called: e164,
-        decline: match rows.decline_policy(owner).await? {
-            db::DeclinePolicy::StopAll => DeclinePolicy::StopAll,
-            db::DeclinePolicy::RingOn => DeclinePolicy::RingOn,
-        },
-    }))
+        decline: decline_of(&mut rows, owner).await?,
+    };
+    ring(app, &mut rows, plan).await
+}
+
+/// Rings a user, unless they do not want that now.
+pub(super) async fn ring(app: &App, rows: &mut Scoped, plan: RingPlan) -> db::Result<Decision> {
+    let said = rows.presence_of(plan.user).await?.unwrap_or_default();
+    let spared = |why: &str, status, outcome| Decision::Spare {
+        plan: RingPlan { why: why.to_owned(), ..plan.clone() },
+        status,
+        outcome,
+    };
+    Ok(match said.at(app.now()).state {
+        PresenceState::Online | PresenceState::Away => Decision::Ring(plan),
+        PresenceState::Dnd => spared("dnd", 486, Outcome::Busy),
+        PresenceState::Offline => spared("offline", 480, Outcome::MissedDeviceUnreachable),
+    })
+}
+
+/// What it means to the call when the user declines on one device.
+pub(super) async fn decline_of(rows: &mut Scoped, user: UserId) -> db::Result<DeclinePolicy> {
+    Ok(match rows.decline_policy(user).await? {
+        db::DeclinePolicy::StopAll => DeclinePolicy::StopAll,
+        db::DeclinePolicy::RingOn => DeclinePolicy::RingOn,
+    })
 }
 
 /// Which number of which company is called.
@@ -85,7 +106,7 @@ async fn region_of(app: &App, tenant: TenantId) -> db::Result<String> {
     Ok(row.map(|tenant| tenant.country).unwrap_or_default())
 }
 
-async fn targets(rows: &mut Scoped, user: UserId) -> db::Result<Vec<Target>> {
+pub(super) async fn targets(rows: &mut Scoped, user: UserId) -> db::Result<Vec<Target>> {
     let devices = rows.devices_of(user).await?;
     let apps = devices.into_iter().map(|device| Target { device: device.id, has_push: device.push.is_some() });
     let softphones = rows.woken_softphones(user).await?.into_iter().map(|device| Target { device, has_push: true });

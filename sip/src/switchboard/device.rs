@@ -90,15 +90,15 @@ impl Switchboard {
 
     /// A device changes the session of its leg.
     fn take_device_change(&mut self, now: Timestamp, connection: ConnectionId, device: DeviceId, request: &Message) {
-        match self.device_dialog(device, request).or_else(|| self.origin_dialog(device, request)) {
-            Some(call) => self.take_leg_change(now, (call, Side::Device), Arrival::Connection(connection), request),
+        match self.device_leg(device, request) {
+            Some(key) => self.take_leg_change(now, key, Arrival::Connection(connection), request),
             None => self.answer_device(connection, request, 481),
         }
     }
 
     fn take_device_response(&mut self, now: Timestamp, device: DeviceId, response: &Message) {
-        let call = self.inner.owner(response.call_id(), device).or_else(|| self.origin_named(device, response));
-        if call.is_some_and(|call| self.take_device_change_response(now, call, response)) {
+        let leg = self.leg_named(device, response);
+        if leg.is_some_and(|key| self.take_device_change_response(now, key, response)) {
             return;
         }
         let Some(call) = self.inner.owner(response.call_id(), device) else {
@@ -156,8 +156,17 @@ impl Switchboard {
         self.inner.leg(device, call)?.dialog()?.take_in(request).ok().map(|()| call)
     }
 
+    /// The leg of a dialog that a device's request belongs to.
+    fn device_leg(&mut self, device: DeviceId, request: &Message) -> Option<(CallId, Side)> {
+        let rung = self.device_dialog(device, request).map(|call| (call, Side::Device));
+        rung.or_else(|| {
+            let call = self.origin_dialog(device, request)?;
+            Some((call, self.outbound.side_of_origin(call)))
+        })
+    }
+
     fn holds_device_dialog(&mut self, device: DeviceId, request: &Message) -> bool {
-        self.device_dialog(device, request).is_some() || self.origin_dialog(device, request).is_some()
+        self.device_leg(device, request).is_some()
     }
 
     /// Counts an answer whose status says all about its reason.

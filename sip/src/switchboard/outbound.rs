@@ -5,7 +5,9 @@
 //! what comes, `perform` does what a call wants.
 
 mod call;
+mod callback;
 mod caps;
+mod colleague;
 mod desk;
 mod far;
 mod from_device;
@@ -18,7 +20,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Timestamp, TrunkId};
 
-use super::{Alarm, DeviceIdentity, Hop, Side, Switchboard, Why, WokenCallState};
+use super::{Alarm, DeviceIdentity, DialPlan, Hop, Side, Switchboard, Why, WokenCallState};
 use crate::dialog::Dialog;
 use crate::message::Message;
 use crate::transaction::{ClientId, Flow, ServerId};
@@ -30,7 +32,10 @@ use origin::Origin;
 /// A device's call, with both of its legs. It outlives its end until both sides have heard of it.
 struct Outbound {
     call: Call,
-    origin: Origin,
+    /// The leg of the device that calls; none if the device was rung first: then it has an inner leg.
+    origin: Option<Origin>,
+    /// Whom to call once the own user has answered, of a call that rings them first.
+    prepared: Option<DialPlan>,
     /// The leg over the trunk whose turn it is.
     far: Option<Far>,
     /// Legs over trunks that were left for the next one, until they are over.
@@ -44,8 +49,22 @@ struct Outbound {
 }
 
 impl Outbound {
-    fn new(call: Call, origin: Origin) -> Self {
-        Self { call, origin, far: None, former: Vec::new(), held: None, is_metered: false, answer: None }
+    fn new(call: Call, origin: Option<Origin>) -> Self {
+        Self {
+            call,
+            origin,
+            prepared: None,
+            far: None,
+            former: Vec::new(),
+            held: None,
+            is_metered: false,
+            answer: None,
+        }
+    }
+
+    /// The leg of the device that calls.
+    const fn origin(&mut self) -> Option<&mut Origin> {
+        self.origin.as_mut()
     }
 
     /// The leg with this Call-ID.
@@ -103,9 +122,17 @@ impl Outbounds {
         self.calls.contains_key(&call)
     }
 
+    /// Whether a call is one of these that goes out, or the far half of one.
+    pub(super) fn goes_out(&self, call: CallId) -> bool {
+        self.contains(call) && !self.is_inside(call)
+    }
+
     /// How a call stands for a device that names it; `None` if it is no outbound call.
     pub(super) fn state(&self, call: CallId, device: DeviceIdentity) -> Option<WokenCallState> {
-        self.calls.get(&call).map(|outbound| outbound.call.woken_state(device))
+        let outbound = self.calls.get(&call)?;
+        // Whom it rings is known to the call of the colleague's devices.
+        let is_theirs = outbound.call.is_inside() && outbound.call.device() != device;
+        (!is_theirs && !outbound.call.is_part()).then(|| outbound.call.woken_state(device))
     }
 
     /// Whether a trunk has as many calls as it may.
@@ -127,9 +154,11 @@ impl Outbounds {
         self.on_trunk.retain(|_, calls| *calls > 0);
     }
 
-    /// The device that began a call.
+    /// The device that began a call that goes out.
     pub(super) fn device_of(&self, call: CallId) -> Option<DeviceId> {
-        self.calls.get(&call).map(|outbound| outbound.call.device().device)
+        let is_rung = |outbound: &&Outbound| outbound.call.is_inside() || outbound.call.is_part();
+        let outbound = self.calls.get(&call).filter(|outbound| !is_rung(outbound))?;
+        Some(outbound.call.device().device)
     }
 
     /// Whether a call is one of these and its two ends are connected.
@@ -139,15 +168,16 @@ impl Outbounds {
 
     /// Whether the device has confirmed the answer to its INVITE.
     pub(super) fn is_confirmed(&self, call: CallId) -> bool {
-        self.calls.get(&call).is_some_and(|outbound| outbound.origin.is_confirmed())
+        let origin = self.calls.get(&call).and_then(|outbound| outbound.origin.as_ref());
+        origin.is_none_or(Origin::is_confirmed)
     }
 
     /// The dialog of a leg.
     pub(super) fn dialog_with(&mut self, call: CallId, side: Side) -> Option<&mut Dialog> {
         let outbound = self.calls.get_mut(&call)?;
         match side {
-            Side::Outside => outbound.far.as_mut()?.dialog(),
-            Side::Device => Some(outbound.origin.dialog()),
+            Side::Outside if !outbound.call.is_inside() => outbound.far.as_mut()?.dialog(),
+            Side::Outside | Side::Device => Some(outbound.origin.as_mut()?.dialog()),
         }
     }
 
@@ -180,8 +210,8 @@ impl Switchboard {
     /// A device has a new connection: sends what it has missed, and ends the calls it does not know any more.
     pub(super) fn resume_outbound(&mut self, now: Timestamp, device: DeviceId, named: &[CallId]) {
         for call in self.outbound.of_device(device) {
-            let missed = self.outbound.calls.get(&call).map(|outbound| outbound.origin.unconfirmed());
-            for bytes in missed.unwrap_or_default() {
+            let origin = self.outbound.calls.get(&call).and_then(|outbound| outbound.origin.as_ref());
+            for bytes in origin.map(Origin::unconfirmed).unwrap_or_default() {
                 self.transmit_to(device, Some(bytes));
             }
             self.tell_outbound(now, call, Event::Registered { is_known: named.contains(&call) });
@@ -220,22 +250,26 @@ impl Switchboard {
     /// Lets a call go when it is over and both ends have heard of it; else sets its next deadline.
     fn settle_outbound(&mut self, now: Timestamp, call: CallId) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
-        let is_done = outbound.origin.is_done(now) && outbound.fars().all(|far| far.is_done(now));
+        let origin = outbound.origin.as_ref();
+        let is_done = origin.is_none_or(|origin| origin.is_done(now)) && outbound.fars().all(|far| far.is_done(now));
         if !(outbound.call.is_gone() && is_done) {
             let device = outbound.call.device().device;
-            let expected = outbound.origin.gone_at().into_iter().chain(outbound.fars().filter_map(Far::lingers_until));
+            let gone_at = origin.and_then(Origin::gone_at);
+            let expected = gone_at.into_iter().chain(outbound.fars().filter_map(Far::lingers_until));
             let closing = expected.filter(|at| *at > now).map(|at| (at, Why::Closing(call, device)));
-            let repetition = outbound.origin.desk.as_ref().and_then(|desk| desk.repetition.as_ref());
+            let repetition = origin.and_then(|origin| origin.desk.as_ref()?.repetition.as_ref());
             let repeated = repetition.map(|repetition| (repetition.deadline(), Why::AnswerRetransmit(call)));
             let deadline = outbound.call.poll_timeout().into_iter().chain(closing).chain(repeated).min();
             return self.agenda.set(Alarm::Outbound(call), deadline);
         }
         self.agenda.set(Alarm::Outbound(call), None);
         let Some(gone) = self.outbound.calls.remove(&call) else { return };
-        self.outbound.by_origin.remove(&(gone.call.device().device, gone.origin.call_id().to_owned()));
-        if let Some(desk) = &gone.origin.desk {
-            self.outbound.by_server.remove(&desk.server);
-            self.outbound.desks.remove(&gone.origin.name());
+        if let Some(origin) = &gone.origin {
+            self.outbound.by_origin.remove(&(gone.call.device().device, origin.call_id().to_owned()));
+            if let Some(desk) = &origin.desk {
+                self.outbound.by_server.remove(&desk.server);
+                self.outbound.desks.remove(&origin.name());
+            }
         }
         for far in gone.fars() {
             self.outbound.by_far.remove(far.call_id());

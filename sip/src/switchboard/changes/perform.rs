@@ -35,7 +35,7 @@ impl Switchboard {
             }
             Wanted::Kept { .. } => self.outputs.push_back(Output::ChangeAnswered { call, side, answer: None }),
             // The device was away: it says its request again, and the call waits for it as long as for any device.
-            Wanted::Ended(End::Unacknowledged) if side == Side::Device => drop(self.changes.legs.remove(&key)),
+            Wanted::Ended(End::Unacknowledged) if self.device_at(key).is_some() => drop(self.changes.legs.remove(&key)),
             Wanted::Ended(_) => self.lose_leg(now, key),
             // Of a first INVITE, which a leg that talks has behind it.
             Wanted::Invited { .. } | Wanted::Progressed { .. } | Wanted::Established | Wanted::Refused { .. } => {}
@@ -103,8 +103,11 @@ impl Switchboard {
         }
     }
 
-    /// The ACK of a refusal belongs to the transaction of the INVITE (RFC 3261 §17.1.1.3).
+    /// The ACK of a refusal belongs to the transaction of the INVITE (RFC 3261 §17.1.1.3), which sends it itself if there is one.
     pub(super) fn acknowledge_refusal(&mut self, key: Key, response: &Message) {
+        if self.flow_to(key).is_some() {
+            return;
+        }
         let sent = self.changes.legs.get(&key).and_then(|leg| leg.sent.as_ref());
         let ack = sent.and_then(|sent| {
             let invite = &sent.request;
@@ -118,7 +121,8 @@ impl Switchboard {
     /// The end of a leg is gone, or cannot be told apart from one that is.
     fn lose_leg(&mut self, now: Timestamp, key: Key) {
         let (call, side) = key;
-        if self.outbound.contains(call) {
+        let is_rung = side == Side::Device && self.outbound.is_part(call);
+        if self.outbound.goes_out(call) && !is_rung {
             return self.lose_outbound_leg(now, call, side);
         }
         match (side, self.device_of(call)) {
@@ -137,8 +141,9 @@ impl Switchboard {
     /// Where a request of a leg with transactions goes; `None` for the leg of a phone on a connection of its own.
     fn flow_to(&mut self, (call, side): Key) -> Option<Flow> {
         match side {
+            Side::Outside if self.outbound.is_inside(call) => self.flow_to_desk((call, side)),
             Side::Outside => self.outer.get(&call).map(OuterLeg::reach).or_else(|| self.outbound.reach(call)),
-            Side::Device => self.flow_to_desk(call),
+            Side::Device => self.flow_to_desk((call, side)),
         }
     }
 
@@ -151,11 +156,12 @@ impl Switchboard {
     }
 
     fn contact_of(&mut self, (call, side): Key) -> String {
-        let desk = self.flow_to_desk(call).filter(|_| side == Side::Device);
-        if let Some(flow) = desk {
+        let is_device = self.device_at((call, side)).is_some();
+        if let Some(flow) = self.flow_to_desk((call, side)) {
             return format!("<{}>", self.contact_at(flow));
         }
         match (side, self.outer.get(&call)) {
+            _ if is_device => format!("<sip:edge@{};transport=ws>", self.settings.domain),
             (Side::Device, _) => format!("<sip:edge@{};transport=ws>", self.settings.domain),
             (Side::Outside, Some(leg)) => format!("<{}>", leg.contact()),
             (Side::Outside, None) => format!("<sip:edge@{}>", self.settings.udp_address),

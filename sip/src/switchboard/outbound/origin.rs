@@ -11,6 +11,7 @@ use callfield_domain::{Random, Timestamp};
 use super::desk::DeskSide;
 use crate::dialog::Dialog;
 use crate::message::{Message, Method};
+use crate::switchboard::DeviceKind;
 use crate::switchboard::inner::Edge;
 use crate::switchboard::outer::{ALLOW, name_of, reason};
 use crate::switchboard::repetition::Repetition;
@@ -56,6 +57,11 @@ impl Origin {
     /// The device's SDP offer.
     pub(super) fn sdp(&self) -> Bytes {
         self.invite.body()
+    }
+
+    /// What the device is.
+    pub(super) const fn kind(&self) -> DeviceKind {
+        if self.desk.is_some() { DeviceKind::Desk } else { DeviceKind::Phone }
     }
 
     /// The Call-ID that the device chose.

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use callfield_domain::{CallId, Milestone, TimelineEvent, Timestamp};
 
 use super::call::{Action, Event};
-use super::{Asked, Far};
+use super::{Asked, Far, Outbound};
 use crate::message::Message;
-use crate::switchboard::call::Farewell;
+use crate::switchboard::call::{Event as Inner, Farewell};
 use crate::switchboard::memory::Remembered;
 use crate::switchboard::outer::reason;
-use crate::switchboard::{DeviceKind, OutboundDecision, Output, Switchboard, WokenCallState};
+use crate::switchboard::{DeviceIdentity, OutboundDecision, Output, Switchboard, WokenCallState};
 use crate::transaction::{ClientId, Flow, Input as Layer};
 
 impl Switchboard {
@@ -28,7 +28,8 @@ impl Switchboard {
     /// Counts a call that may go out; what it ran into if its user or company has called enough.
     fn meter(&mut self, now: Timestamp, call: CallId) -> Option<&'static str> {
         let outbound = self.outbound.calls.get_mut(&call).filter(|outbound| outbound.call.is_routing())?;
-        let taken = self.outbound.meter.take(now, outbound.call.device(), &self.settings.outbound_caps);
+        let DeviceIdentity { tenant, user, .. } = outbound.call.device();
+        let taken = self.outbound.meter.take(now, (tenant, user), &self.settings.outbound_caps);
         outbound.is_metered = taken.is_ok();
         let reason = taken.err()?.reason();
         self.count(reason);
@@ -84,8 +85,12 @@ impl Switchboard {
             Action::Changed(facts) => self.outputs.push_back(Output::CallChanged(facts)),
             Action::Timeline(event) => self.outputs.push_back(Output::Timeline { call, event }),
             Action::EndMedia => self.end_media(now, call),
+            Action::CallColleague(decision) => self.call_colleague(now, call, decision),
+            Action::TellInside(event) => self.tell(now, call, event),
             Action::AskOffer => self.ask_for_trunk_offer(call),
             Action::AskAnswer => self.ask_for_device_answer(call),
+            Action::Over(outcome) => self.tell(now, call, Inner::FarOver(outcome)),
+            Action::Accept if self.outbound.is_part(call) => self.tell(now, call, Inner::Joined),
             Action::Ring => self.answer_origin(now, call, 180, None),
             Action::Accept => {
                 let sdp = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.answer.take());
@@ -109,6 +114,7 @@ impl Switchboard {
             }
             Action::HangUpDevice => self.hang_up_origin(now, call),
             Action::Finish(farewell) => self.finish_outbound(now, call, farewell),
+            Action::FinishInside(farewell) => drop(self.say_farewell(now, call, farewell)),
         }
     }
 
@@ -146,36 +152,49 @@ impl Switchboard {
 
     fn ask_for_trunk_offer(&mut self, call: CallId) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
-        let (device, device_sdp) = (outbound.call.device().device, outbound.origin.sdp());
-        let kind = if outbound.origin.desk.is_some() { DeviceKind::Desk } else { DeviceKind::Phone };
+        let device = outbound.call.device().device;
+        let Some(origin) = &outbound.origin else { return self.ask_for_far_offer(device, call) };
+        let (device_sdp, kind) = (origin.sdp(), origin.kind());
         self.outputs.push_back(Output::TrunkOfferWanted { call, device, kind, device_sdp });
     }
 
     fn ask_for_device_answer(&mut self, call: CallId) {
         let Some(far) = self.far(call) else { return };
         let trunk_sdp = std::mem::take(&mut far.sdp);
-        self.outputs.push_back(Output::DeviceAnswerWanted { call, trunk_sdp });
+        let is_part = self.outbound.is_part(call);
+        self.outputs.push_back(match is_part {
+            true => Output::FarAnswered { call, far_sdp: trunk_sdp },
+            false => Output::DeviceAnswerWanted { call, trunk_sdp },
+        });
     }
 
     pub(super) fn hang_up_origin(&mut self, now: Timestamp, call: CallId) {
-        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
-        let bye = outbound.origin.bye(now, &self.edge, &mut self.random);
+        let Some(origin) = self.outbound.calls.get_mut(&call).and_then(Outbound::origin) else { return };
+        let bye = origin.bye(now, &self.edge, &mut self.random);
         self.carry_to_origin(now, call, bye);
     }
 
     /// The row is durable: whoever waits for the end is told, and the call is only remembered.
     fn finish_outbound(&mut self, now: Timestamp, call: CallId, farewell: Farewell) {
+        self.outbound.live -= 1;
+        self.outbound.hold(call, None);
+        let Some(identity) = self.say_farewell(now, call, farewell) else { return };
+        let owner = (identity.tenant, identity.user);
+        let remembered = Remembered { owner, winner: Some(identity.device), state: WokenCallState::Over };
+        self.memory.remember(now, call, remembered);
+    }
+
+    /// Tells both ends what they wait for; the device that called.
+    fn say_farewell(&mut self, now: Timestamp, call: CallId, farewell: Farewell) -> Option<DeviceIdentity> {
         if let Farewell::Refuse(status) = farewell {
             self.answer_origin(now, call, status, None);
         }
-        self.outbound.live -= 1;
-        self.outbound.hold(call, None);
-        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
+        let outbound = self.outbound.calls.get_mut(&call)?;
         let identity = outbound.call.device();
         if std::mem::take(&mut outbound.is_metered) {
-            self.outbound.meter.release(identity);
+            self.outbound.meter.release((identity.tenant, identity.user));
         }
-        let own_bye = outbound.origin.bye_received.take();
+        let own_bye = outbound.origin().and_then(|origin| origin.bye_received.take());
         let far_byes = outbound.far.as_mut().map(|far| std::mem::take(&mut far.unanswered)).unwrap_or_default();
         if let Some(bye) = own_bye {
             let response = bye.response(200, reason(200)).build();
@@ -185,9 +204,7 @@ impl Switchboard {
             let response = bye.response(200, reason(200)).build();
             self.transactions.handle(now, Layer::Respond { id, response });
         }
-        let owner = (identity.tenant, identity.user);
-        let remembered = Remembered { owner, winner: Some(identity.device), state: WokenCallState::Over };
-        self.memory.remember(now, call, remembered);
+        Some(identity)
     }
 
     fn far_for(&mut self, call: CallId, sdp: Bytes) -> Option<Far> {
