@@ -65,6 +65,11 @@ impl Edge {
         self.0.try_recv().is_err()
     }
 
+    /// The next connection of a phone.
+    pub(crate) async fn connected(&mut self) -> Line {
+        timeout(LIMIT, self.0.recv()).await.unwrap().unwrap()
+    }
+
     /// The next call of a phone that has no connection yet.
     pub(crate) async fn called(&mut self) -> FarEnd {
         let mut line = timeout(LIMIT, self.0.recv()).await.unwrap().unwrap();
@@ -171,6 +176,13 @@ impl FarEnd {
     async fn next(&mut self, method: &Method) -> Message {
         next(&mut self.line, method).await
     }
+}
+
+/// Takes the next registration of a phone; the calls that it names.
+pub(crate) async fn register(line: &mut Line) -> Vec<String> {
+    let register = next(line, &Method::Register).await;
+    send(line, &register.response(200, "OK").to_tag(TAG).header("Expires", 3_600).build()).await;
+    register.values("X-Callfield-Call").map(str::to_owned).collect()
 }
 
 /// The next message of this method; registrations before it are confirmed.

@@ -12,4 +12,5 @@ mod kills;
 mod office;
 mod offline;
 mod phone;
+mod sleeping;
 mod sound;
