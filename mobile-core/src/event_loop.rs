@@ -68,6 +68,8 @@ pub(crate) enum Command {
         /// Whether it is held.
         is_holding: bool,
     },
+    /// The user turns from the call that is talked on to the one that is held.
+    Swap,
     /// The SDP of a change is made, or cannot be.
     ChangeMade(CallId, Option<Bytes>),
     /// The server said how a call stands; `None` if it could not be asked.
@@ -216,6 +218,7 @@ impl EventLoop {
             Command::HangUp(call) => self.stop(call, false),
             Command::Hold { call, is_holding: true } => self.feed(Input::Hold { call }),
             Command::Hold { call, is_holding: false } => self.feed(Input::Resume { call }),
+            Command::Swap => self.feed(Input::Swap),
             Command::ChangeMade(call, sdp) => self.feed(Input::ChangeMade { call, sdp }),
             Command::StateKnown(call, state) => {
                 self.shared.tell(Event::StateAsked { call, state });
@@ -275,7 +278,7 @@ impl EventLoop {
             Output::Transmit(frame) => self.transmit(frame),
             Output::Registered { until: _ } => self.shared.tell(Event::Registered),
             Output::RegistrationFailed { status, retry_at: _ } => self.shared.tell(Event::NotRegistered { status }),
-            Output::Incoming { call, from, name } => self.ring(call, from, name),
+            Output::Incoming { call, from, name, is_waiting } => self.ring(call, (from, name), is_waiting),
             Output::AnswerWanted { call, offer } => self.make_sdp(call, offer),
             Output::RemoteRinging { call } => self.shared.tell(Event::RemoteRinging { call }),
             Output::RemoteAnswered { call, sdp } => self.take_answer(call, sdp),
