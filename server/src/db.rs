@@ -5,6 +5,7 @@
 //! [`Scoped`], or of [`Tx`] where the tenant is what is looked for) and its tests. No SQL is written elsewhere.
 
 mod admin_tokens;
+mod bulk;
 mod call_events;
 mod calls;
 mod changes;
@@ -17,6 +18,7 @@ mod numbers;
 mod open;
 mod outbox;
 mod phone_index;
+mod softphone_tokens;
 mod tenants;
 mod trunks;
 mod users;
@@ -46,9 +48,10 @@ pub use numbers::{InboundNumber, Number};
 pub use open::Place;
 pub use outbox::{Delivery, NewDelivery};
 pub use phone_index::{IndexedNumber, KnownCaller};
+pub use softphone_tokens::SoftphoneToken;
 pub use tenants::Tenant;
 pub use trunks::{Trunk, TrunkKind};
-pub use users::User;
+pub use users::{DeclinePolicy, User};
 
 use callfield_domain::TenantId;
 use sqlx::pool::PoolConnection;

@@ -1,11 +1,14 @@
 //! Records: one row a document, with the projection of its current values.
 
+use std::sync::LazyLock;
+
 use callfield_domain::{RecordId, Timestamp, UserId};
 use serde_json::Value;
 use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::bulk::{Bulk, LazyBulk};
 use super::{Result, Scoped, on, statements};
 
 /// A record as it is stored.
@@ -55,35 +58,53 @@ pub(super) struct Row {
     created_at: i64,
 }
 
-statements! {
-    PUT = "INSERT INTO docs (tenant_id, id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-        ON CONFLICT (tenant_id, id) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch,
+/// How many ids one statement takes; fewer are filled up with the last.
+const AMONG_MAX: usize = 16;
+
+pub(super) static PUT: LazyBulk = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO docs (tenant_id, id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at)",
+        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9)",
+        9,
+        "ON CONFLICT (tenant_id, id) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch,
             snapshot = excluded.snapshot, heads = excluded.heads, projection = excluded.projection,
-            last_seq = excluded.last_seq";
+            last_seq = excluded.last_seq",
+    )
+});
+
+statements! {
     ONE = "SELECT id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at
         FROM docs WHERE tenant_id = $1 AND id = $2";
+    AMONG = "SELECT id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at
+        FROM docs WHERE tenant_id = $1
+            AND id IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     OF_TYPE = "SELECT id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at
         FROM docs WHERE tenant_id = $1 AND type = $2 AND id > $3 ORDER BY id LIMIT $4";
     PROJECTION = "SELECT projection FROM docs WHERE tenant_id = $1 AND id = $2";
 }
 
 impl Scoped {
-    /// Stores a record: a new one, or newer bytes of a known one.
-    pub async fn put_doc(&mut self, doc: &Doc) -> Result<()> {
+    /// Stores new states of records; each id only once.
+    pub async fn put_docs(&mut self, docs: &[Doc]) -> Result<()> {
         let tenant = self.tenant.uuid();
-        on!(self.tx, connection => sqlx::query(PUT)
-            .bind(tenant)
-            .bind(doc.id.uuid())
-            .bind(&doc.record_type)
-            .bind(doc.owner.map(UserId::uuid))
-            .bind(i64::from(doc.epoch))
-            .bind(&doc.snapshot)
-            .bind(&doc.heads)
-            .bind(Json(&doc.projection))
-            .bind(doc.last_seq)
-            .bind(doc.created_at.as_millis())
-            .execute(connection).await.map(drop))?;
+        for (put, docs) in PUT.cut(docs) {
+            on!(self.tx, connection => {
+                let mut query = sqlx::query(put).bind(tenant);
+                for doc in docs {
+                    query = query
+                        .bind(doc.id.uuid())
+                        .bind(&doc.record_type)
+                        .bind(doc.owner.map(UserId::uuid))
+                        .bind(i64::from(doc.epoch))
+                        .bind(&doc.snapshot)
+                        .bind(&doc.heads)
+                        .bind(Json(&doc.projection))
+                        .bind(doc.last_seq)
+                        .bind(doc.created_at.as_millis());
+                }
+                query.execute(connection).await.map(drop)
+            })?;
+        }
         Ok(())
     }
 
@@ -95,6 +116,22 @@ impl Scoped {
             .bind(id.uuid())
             .fetch_optional(connection).await)?;
         Ok(row.map(Doc::from))
+    }
+
+    /// Those of these records that exist, in no particular order.
+    pub async fn docs_among(&mut self, ids: &[RecordId]) -> Result<Vec<Doc>> {
+        let tenant = self.tenant.uuid();
+        let mut docs = Vec::new();
+        for some in ids.chunks(AMONG_MAX) {
+            let last = some.last().into_iter().cycle();
+            let found: Vec<Row> = on!(self.tx, connection => {
+                let query = sqlx::query_as(AMONG).bind(tenant);
+                let query = some.iter().chain(last).take(AMONG_MAX).fold(query, |query, id| query.bind(id.uuid()));
+                query.fetch_all(connection).await
+            })?;
+            docs.extend(found.into_iter().map(Doc::from));
+        }
+        Ok(docs)
     }
 
     /// A page of the records of a type.
@@ -159,7 +196,7 @@ mod tests {
                 ..doc.clone()
             };
             let mut rows = house.write().await;
-            rows.put_doc(&newer).await.unwrap();
+            rows.put_docs(std::slice::from_ref(&newer)).await.unwrap();
             rows.commit().await.unwrap();
             let mut rows = house.read().await;
             assert_eq!(rows.projection(doc.id).await.unwrap(), Some(newer.projection.clone()));
@@ -180,6 +217,22 @@ mod tests {
             let after = first.last().map(|doc| doc.id);
             let second = rows.docs(DocPage { record_type: "contact", after, limit: 2 }).await.unwrap();
             assert_eq!(first.iter().chain(&second).map(|doc| doc.id).collect::<Vec<_>>(), ids);
+        }
+
+        async fn of_many_records_those_that_exist_are_found(db: Db) {
+            let mut house = House::new(&db).await;
+            let mut stored = Vec::new();
+            for _ in 0..20 {
+                stored.push(house.doc("call", json!({})).await.id);
+            }
+            let mut wanted = stored.clone();
+            wanted.insert(7, RecordId::new(Timestamp::ZERO, &mut house.random));
+            let mut rows = house.read().await;
+            let mut found: Vec<_> = rows.docs_among(&wanted).await.unwrap().iter().map(|doc| doc.id).collect();
+            found.sort();
+            stored.sort();
+            assert_eq!(found, stored);
+            assert!(rows.docs_among(&[]).await.unwrap().is_empty());
         }
 
         async fn a_record_is_nobody_elses(db: Db) {

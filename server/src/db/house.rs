@@ -72,6 +72,7 @@ impl House {
             push: Some(PushTarget {
                 service: PushService::Apns,
                 token: "token-1".to_owned(),
+                alert_token: Some("token-a".to_owned()),
                 environment: PushEnvironment::Sandbox,
                 registered_at: Timestamp::from_millis(10),
             }),
@@ -111,7 +112,7 @@ impl House {
             last_seq: rows.take_seq(1).await.unwrap(),
             created_at: Timestamp::from_millis(20),
         };
-        rows.put_doc(&doc).await.unwrap();
+        rows.put_docs(std::slice::from_ref(&doc)).await.unwrap();
         rows.commit().await.unwrap();
         doc
     }

@@ -4,9 +4,11 @@
 mod calls;
 mod changes;
 mod desk;
+mod desk_accounts;
 mod outbound;
 mod refusals;
 mod registration;
+mod softphone;
 mod tls;
 mod trunk_hops;
 mod trunk_proofs;
