@@ -17,6 +17,7 @@ mod receive;
 mod registration;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use crate::extension::WokenCallState;
 pub use input::Input;
@@ -101,6 +102,8 @@ pub struct Agent {
     dials: BTreeMap<CallId, Dial>,
     changes: BTreeMap<CallId, Change>,
     ended: VecDeque<(CallId, EndReason)>,
+    /// The call that the user answered, dialled or resumed last.
+    turned_to: Option<CallId>,
     outputs: VecDeque<Output>,
 }
 
@@ -121,6 +124,7 @@ impl Agent {
             dials: BTreeMap::new(),
             changes: BTreeMap::new(),
             ended: VecDeque::new(),
+            turned_to: None,
             outputs: VecDeque::new(),
         })
     }
@@ -136,7 +140,10 @@ impl Agent {
             Input::Sleep => self.is_foreground = false,
             Input::NetworkChanged => self.change_network(now),
             Input::Dial { call, to, sdp } => self.dial(now, call, &to, sdp),
-            Input::Answer { call } => self.tell(now, call, Event::Answer),
+            Input::Answer { call } => {
+                self.turn_to(now, call);
+                self.tell(now, call, Event::Answer);
+            }
             Input::AnswerSdp { call, sdp } => self.take_sdp(now, call, sdp),
             Input::Decline { call } => self.tell(now, call, Event::Decline),
             Input::HangUp { call } => {
@@ -144,7 +151,11 @@ impl Agent {
                 self.tell_dial(now, call, outbound::Event::HangUp);
             }
             Input::Hold { call } => self.hold(now, call, true),
-            Input::Resume { call } => self.hold(now, call, false),
+            Input::Resume { call } => {
+                self.turn_to(now, call);
+                self.hold(now, call, false);
+            }
+            Input::Swap => self.swap(now),
             Input::ChangeMade { call, sdp } => self.take_change_sdp(now, call, sdp),
             Input::StateKnown { call, state } => self.tell(now, call, Event::StateKnown(state)),
         }
@@ -266,12 +277,16 @@ impl Agent {
         let Some(entry) = self.calls.get_mut(&call) else { return };
         match action {
             Action::AskState => self.outputs.push_back(Output::AskState { call }),
-            Action::Establish => self.outputs.push_back(Output::Established { call }),
+            Action::Establish => {
+                self.outputs.push_back(Output::Established { call });
+                self.hold_if_left(now, call);
+            }
             Action::End(reason) => self.outputs.push_back(Output::Ended { call, reason }),
             Action::Ring => {
                 let Some(leg) = &entry.leg else { return };
                 let (from, name) = receive::caller_of(leg.invite());
-                self.outputs.push_back(Output::Incoming { call, from, name });
+                let is_waiting = self.is_waiting(call);
+                self.outputs.push_back(Output::Incoming { call, from, name, is_waiting });
             }
             Action::AskSdp => {
                 let Some(leg) = &entry.leg else { return };

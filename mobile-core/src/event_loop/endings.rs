@@ -43,9 +43,8 @@ const fn of_inbound(reason: EndReason, was_established: bool) -> Outcome {
         _ if was_established => Outcome::Completed,
         EndReason::HungUp => Outcome::Rejected,
         EndReason::RemoteHungUp => Outcome::Canceled,
-        EndReason::Busy | EndReason::NoAnswer | EndReason::Rejected | EndReason::Emergency | EndReason::Failed => {
-            Outcome::Failed
-        }
+        EndReason::Busy => Outcome::Busy,
+        EndReason::NoAnswer | EndReason::Rejected | EndReason::Emergency | EndReason::Failed => Outcome::Failed,
     }
 }
 
