@@ -85,6 +85,7 @@ CREATE TABLE desk_phones (
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 ) STRICT;
 CREATE INDEX desk_phones_by_username ON desk_phones (username);
+CREATE INDEX desk_phones_by_user ON desk_phones (tenant_id, user_id);
 
 -- Where foreign softphones are woken; it outlives their registration. tokens are sealed (server/src/app/vault.rs).
 CREATE TABLE softphone_tokens (

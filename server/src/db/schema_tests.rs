@@ -23,6 +23,7 @@ const STATEMENTS: &[(&str, &[(&str, &str)])] = &[
     ("outbox", super::outbox::STATEMENTS),
     ("phone_index", super::phone_index::STATEMENTS),
     ("presence", super::presence::STATEMENTS),
+    ("reach", super::reach::STATEMENTS),
     ("softphone_tokens", super::softphone_tokens::STATEMENTS),
     ("tenants", super::tenants::STATEMENTS),
     ("trunks", super::trunks::STATEMENTS),

@@ -78,15 +78,16 @@ async fn read(app: &App, call: CallId, ask: &CallbackAsk) -> db::Result<Result<C
     let Some((hops, shown)) = way_out(app, &mut rows, ask.tenant, ask.user).await? else {
         return Ok(Err(CallbackError::NoWayOut));
     };
+    let reach = rows.reach(ask.user).await?;
     let ring = RingPlan {
         tenant: ask.tenant,
         user: ask.user,
-        targets: targets(&mut rows, ask.user).await?,
+        targets: targets(&reach),
         why: WHY.to_owned(),
         caller_name: name_of(&mut rows, ask, &called, &region).await?,
         caller: called.clone(),
         called: shown.clone(),
-        decline: decline_of(&mut rows, ask.user).await?,
+        decline: decline_of(&reach),
     };
     let dial = DialPlan { hops, caller: shown, called, why: "trunk".to_owned() };
     Ok(Ok(CallBack { call, ring, only: ask.device, dial }))

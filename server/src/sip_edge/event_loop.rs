@@ -62,6 +62,10 @@ impl EventLoop {
     /// Serves until `stop`.
     pub(super) async fn run(mut self, mut inboxes: Inboxes, stop: CancellationToken) {
         let udp = self.udp.clone();
+        // A socket that is new on this thread takes nothing until the thread has heard that it does.
+        if let Some(udp) = &udp {
+            let _ = udp.writable().await;
+        }
         let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
         let mut gauges = tokio::time::interval(GAUGES_EVERY);
         loop {

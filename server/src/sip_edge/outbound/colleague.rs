@@ -29,17 +29,18 @@ pub(super) async fn find(
         return Ok(Some(ONESELF));
     }
     let caller = rows.user(question.device.user).await?;
+    let reach = rows.reach(colleague.id).await?;
     let plan = RingPlan {
         tenant: question.device.tenant,
         user: colleague.id,
-        targets: targets(rows, colleague.id).await?,
+        targets: targets(&reach),
         why: why.to_owned(),
         caller: caller.as_ref().map_or_else(|| question.device.user.to_string(), address),
         caller_name: caller.map(|caller| caller.name),
         called: address(&colleague),
-        decline: decline_of(rows, colleague.id).await?,
+        decline: decline_of(&reach),
     };
-    Ok(Some(OutboundDecision::Colleague(ring(app, rows, plan).await?)))
+    Ok(Some(OutboundDecision::Colleague(ring(app, &reach, plan))))
 }
 
 /// Who is called, and how they were named.
