@@ -138,6 +138,12 @@ pub enum Milestone {
     Cancelled,
     /// The caller gave up before an answer.
     CallerGone,
+    /// The device asks that the far end be passed on to somebody else (REFER).
+    TransferAsked,
+    /// That somebody answered, and the far end talks with them: the device has left.
+    Transferred,
+    /// Nobody could be reached to pass the far end on to; the detail is a SIP status.
+    TransferFailed,
     /// One end hung up (BYE).
     HungUp,
     /// The call's row with its outcome is on disk.

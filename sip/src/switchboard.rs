@@ -9,7 +9,7 @@
 //!
 //! Inside, messages become events of a [`call::Call`], which alone decides, and its actions become messages:
 //! `trunk` and `device` read what comes, `perform` does what a call wants, `changes` lets the two ends of a call that talks
-//! change their sessions, `registrar` keeps the bindings.
+//! change their sessions, `transfer` passes one of them on to somebody else, `registrar` keeps the bindings.
 
 mod agenda;
 mod bindings;
@@ -34,6 +34,7 @@ mod repetition;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod trunk;
 mod trunk_account;
 mod trunk_registration;
@@ -69,6 +70,7 @@ use memory::Memory;
 use outbound::Outbounds;
 use outer::OuterLeg;
 use registrations::{RegistrationId, Registrations};
+use transfer::Transfers;
 
 /// Why a [`Switchboard`] wants to be called again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +146,7 @@ pub struct Switchboard {
     inner: InnerLegs,
     outbound: Outbounds,
     changes: Changes,
+    transfers: Transfers,
     registrations: Registrations,
     memory: Memory,
     agenda: Agenda<Alarm, Why>,
@@ -180,6 +183,7 @@ impl Switchboard {
             outbound: Outbounds::default(),
             registrations: Registrations::default(),
             changes: Changes::default(),
+            transfers: Transfers::default(),
             agenda: Agenda::new(),
             received: 0,
             refusals: BTreeMap::new(),
@@ -216,6 +220,8 @@ impl Switchboard {
                     self.renew(now, (call, side.other()));
                 }
             }
+            Input::TransferOffered { call, sdp } => self.offer_to_target(now, call, sdp),
+            Input::TransferAnswered { call, is_joined } => self.join_target(now, call, is_joined),
             Input::Renew { call, side } => self.renew(now, (call, side)),
         }
         self.drain_transactions(now);

@@ -113,8 +113,12 @@ impl CallMedia {
     fn offer_again(&mut self, side: CallSide) -> Option<Bytes> {
         let leg = self.leg(side)?;
         let is_secure = leg.agreement()?.keys.is_some();
-        let codecs = leg.agreement()?.codecs();
+        let mut codecs = leg.agreement()?.codecs();
         let security = if is_secure { Security::Required } else { Security::Plain };
+        if let Some(other) = self.leg(side.other()).and_then(|leg| leg.agreement()) {
+            let others = other.codecs();
+            codecs.retain(|codec| others.contains(codec));
+        }
         let wish = self.wish(side, security).codecs(&codecs);
         self.leg(side).map(|leg| Bytes::from(leg.offer(&wish)))
     }

@@ -8,6 +8,7 @@
 mod branch;
 mod ending;
 mod event;
+mod passing;
 mod ringing;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,8 @@ enum Phase {
     Joining(DeviceId),
     /// Connected.
     Talking { device: DeviceId, absent_since: Option<Timestamp> },
+    /// The device has left: the caller talks, or waits to talk, with somebody it was passed on to.
+    Passed,
     /// Over, but not yet durable.
     Ending(Ending),
     /// Over and durable.
@@ -60,6 +63,8 @@ pub(super) struct Call {
     branches: BTreeMap<DeviceId, Branch>,
     progress: u16,
     winner: Option<(DeviceId, Timestamp)>,
+    /// Whether somebody is being called to pass the caller on to.
+    is_referring: bool,
     actions: VecDeque<Action>,
 }
 
@@ -80,6 +85,7 @@ impl Call {
             branches: BTreeMap::new(),
             progress: 0,
             winner: None,
+            is_referring: false,
             actions: VecDeque::new(),
         };
         call.mark(now, Milestone::Invited, None, None);
@@ -105,6 +111,7 @@ impl Call {
             Event::CallerHungUp => self.hang_up(now, None),
             Event::CallerLost => self.lose_caller(now),
             Event::DeviceHungUp(device) => self.hang_up(now, Some(device)),
+            Event::Passing(passing) => self.pass(now, passing),
             Event::Persisted => self.note_durable(now),
         }
     }
@@ -119,7 +126,12 @@ impl Call {
             Phase::Ringing => self.push_what_is_due(now),
             Phase::Talking { absent_since: Some(since), .. } if *since + ABSENCE_LIMIT <= now => self.lose_device(now),
             Phase::Ending(ending) if ending.overdue_at <= now => self.finish(),
-            Phase::Routing { .. } | Phase::Joining(_) | Phase::Talking { .. } | Phase::Ending(_) | Phase::Gone(_) => {}
+            Phase::Routing { .. }
+            | Phase::Joining(_)
+            | Phase::Talking { .. }
+            | Phase::Passed
+            | Phase::Ending(_)
+            | Phase::Gone(_) => {}
         }
     }
 
@@ -136,7 +148,7 @@ impl Call {
                 absent_since.map(|at| (at + ABSENCE_LIMIT, Why::DeviceLost(self.id)))
             }
             Phase::Ending(ending) => Some((ending.overdue_at, Why::PersistLimit(self.id))),
-            Phase::Gone(_) => None,
+            Phase::Passed | Phase::Gone(_) => None,
         }
     }
 
@@ -165,7 +177,7 @@ impl Call {
     pub(super) fn state_for_others(&self) -> WokenCallState {
         match &self.phase {
             Phase::Ending(ending) | Phase::Gone(ending) => ending.state_for_others(self.winner.is_some()),
-            Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_) | Phase::Talking { .. } => {
+            Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_) | Phase::Talking { .. } | Phase::Passed => {
                 WokenCallState::Ringing
             }
         }
@@ -184,6 +196,11 @@ impl Call {
     /// Whether the call is connected to this device.
     pub(super) fn is_talking_on(&self, device: DeviceId) -> bool {
         matches!(&self.phase, Phase::Talking { device: talking, .. } if *talking == device)
+    }
+
+    /// The device that answered, unless it has left the caller to somebody else.
+    pub(super) fn talker(&self) -> Option<DeviceId> {
+        self.winner().filter(|_| self.phase != Phase::Passed)
     }
 
     /// Whether the caller's SDP is being made.
@@ -216,6 +233,7 @@ impl Call {
             Phase::Joining(winner) | Phase::Talking { device: winner, .. } => {
                 elsewhere_unless(*winner == device, WokenCallState::Ringing)
             }
+            Phase::Passed => elsewhere_unless(self.winner() == Some(device), WokenCallState::Over),
             Phase::Ending(ending) | Phase::Gone(ending) => match self.winner {
                 Some((winner, _)) => elsewhere_unless(winner == device, WokenCallState::Over),
                 None => ending.state_for_others(false),

@@ -113,6 +113,11 @@ impl Switchboard {
     /// Where requests to the device of a call that talks go, if it is a desk phone.
     pub(super) fn flow_to_desk(&mut self, call: CallId) -> Option<Hop> {
         let device = self.device_of(call)?;
+        self.flow_of_desk(call, device)
+    }
+
+    /// Where requests to a device in its dialog go, if it is a desk phone.
+    pub(super) fn flow_of_desk(&mut self, call: CallId, device: DeviceId) -> Option<Hop> {
         let flow = match self.inner.leg(device, call) {
             Some(leg) => leg.carrier.flow(),
             None => self.outbound.flow_of_desk(call),
@@ -120,16 +125,21 @@ impl Switchboard {
         Some(self.reach_of_desk(device, flow?))
     }
 
-    /// The leg of a desk phone that a request in a dialog belongs to.
+    /// The leg of a desk phone that a request in a dialog belongs to, if the phone has still a part in it.
     pub(super) fn desk_leg(&mut self, request: &Message) -> Option<(CallId, Side)> {
-        let rung = self.desk_dialog(request).map(|(_, call)| call);
-        rung.or_else(|| self.desk_origin_dialog(request)).map(|call| (call, Side::Device))
+        let rung = self.desk_dialog(request);
+        let rung = rung.filter(|(device, call)| self.device_of(*call) == Some(*device)).map(|(_, call)| call);
+        let call = rung.or_else(|| self.desk_origin_dialog(request))?;
+        self.device_of(call).map(|_| (call, Side::Device))
     }
 
     /// Takes in an ACK that is not a trunk's.
     pub(super) fn take_desk_ack(&mut self, now: Timestamp, ack: &Message) {
         match self.inner.desk_owner(ack.call_id()) {
-            Some((_, call)) => drop(self.take_change_ack(now, (call, Side::Device), ack)),
+            Some((device, call)) if self.device_of(call) == Some(device) => {
+                self.take_change_ack(now, (call, Side::Device), ack);
+            }
+            Some(_) => {}
             None => self.take_desk_origin_ack(now, ack),
         }
     }

@@ -173,17 +173,22 @@ impl Switchboard {
 
     /// The call is over: nothing of it is changed any more.
     pub(super) fn end_changes(&mut self, now: Timestamp, call: CallId) {
-        for key in [(call, Side::Outside), (call, Side::Device)] {
-            self.tell_session(now, key, Input::Over);
-            self.agenda.set(Alarm::Change(call, key.1), None);
-            self.changes.legs.remove(&key);
-            self.changes.waiting.remove(&key);
+        for side in [Side::Outside, Side::Device] {
+            self.end_changes_of(now, (call, side));
         }
+    }
+
+    /// Nothing of a leg is changed any more.
+    pub(super) fn end_changes_of(&mut self, now: Timestamp, key: Key) {
+        self.tell_session(now, key, Input::Over);
+        self.agenda.set(Alarm::Change(key.0, key.1), None);
+        self.changes.legs.remove(&key);
+        self.changes.waiting.remove(&key);
     }
 
     /// The device that talks.
     pub(super) fn device_of(&self, call: CallId) -> Option<DeviceId> {
-        self.calls.get(&call).and_then(Call::winner).or_else(|| self.outbound.device_of(call))
+        self.calls.get(&call).and_then(Call::talker).or_else(|| self.outbound.device_of(call))
     }
 
     fn take_change_answer(&mut self, now: Timestamp, key: Key, response: &Message) {
@@ -236,7 +241,7 @@ impl Switchboard {
         Some(status)
     }
 
-    fn refuse_change(&mut self, now: Timestamp, arrival: Arrival, request: &Message, status: u16) {
+    pub(super) fn refuse_change(&mut self, now: Timestamp, arrival: Arrival, request: &Message, status: u16) {
         match arrival {
             Arrival::Transaction(id) => self.respond(now, id, request, status),
             Arrival::Connection(connection) => self.answer_device(connection, request, status),
@@ -244,24 +249,35 @@ impl Switchboard {
     }
 
     /// Whether the call of a leg is one that talks.
-    fn is_changeable(&self, (call, _): Key) -> bool {
+    pub(super) fn is_changeable(&self, (call, _): Key) -> bool {
         let is_inbound = self
             .device_of(call)
             .is_some_and(|device| self.calls.get(&call).is_some_and(|live| live.is_talking_on(device)));
-        is_inbound || self.outbound.is_talking(call)
+        let target = self.transfers.target(call);
+        is_inbound || self.outbound.is_talking(call) || target.is_some_and(|leg| self.outbound.is_talking(leg))
     }
 
     /// Whether the first answer of a leg was acknowledged.
-    fn is_confirmed(&self, (call, side): Key) -> bool {
+    pub(super) fn is_confirmed(&self, (call, side): Key) -> bool {
         match (side, self.outer.get(&call)) {
+            // The edge has acknowledged it.
+            (Side::Device, _) if self.transfers.target(call).is_some() => true,
             (Side::Outside, Some(leg)) => !leg.is_unacknowledged(),
             (Side::Device, None) => self.outbound.is_confirmed(call),
             (Side::Outside, None) | (Side::Device, Some(_)) => true,
         }
     }
 
+    /// The leg to somebody who took the place of the device.
+    pub(super) fn target_at(&self, (call, side): Key) -> Option<CallId> {
+        self.transfers.target(call).filter(|_| side == Side::Device)
+    }
+
     /// The dialog of a leg.
     fn dialog_with(&mut self, (call, side): Key) -> Option<&mut Dialog> {
+        if let Some(leg) = self.target_at((call, side)) {
+            return self.outbound.dialog_with(leg, Side::Outside);
+        }
         if self.outbound.contains(call) {
             return self.outbound.dialog_with(call, side);
         }
@@ -276,7 +292,8 @@ impl Switchboard {
 
     /// The leg's session, made now if nothing was ever changed on it.
     fn session_of(&mut self, now: Timestamp, key: Key) -> &mut Leg {
-        let is_caller = (key.1 == Side::Outside) == self.outbound.contains(key.0);
+        let is_target = self.target_at(key).is_some();
+        let is_caller = is_target || (key.1 == Side::Outside) == self.outbound.contains(key.0);
         let role = if is_caller { Role::Caller } else { Role::Callee };
         let (settings, seed) = (Settings::default(), self.random.seed());
         self.changes.legs.entry(key).or_insert_with(|| {

@@ -61,8 +61,8 @@ impl Switchboard {
             }
             Method::Invite | Method::Update => self.take_device_change(now, connection, identity.device, request),
             Method::Cancel => self.take_device_cancel(now, connection, identity.device, request),
+            Method::Refer => self.take_device_refer(now, connection, identity, request),
             Method::Prack
-            | Method::Refer
             | Method::Subscribe
             | Method::Notify
             | Method::Message
@@ -90,7 +90,7 @@ impl Switchboard {
 
     /// A device changes the session of its leg.
     fn take_device_change(&mut self, now: Timestamp, connection: ConnectionId, device: DeviceId, request: &Message) {
-        match self.device_dialog(device, request).or_else(|| self.origin_dialog(device, request)) {
+        match self.device_leg(device, request) {
             Some(call) => self.take_leg_change(now, (call, Side::Device), Arrival::Connection(connection), request),
             None => self.answer_device(connection, request, 481),
         }
@@ -98,8 +98,12 @@ impl Switchboard {
 
     fn take_device_response(&mut self, now: Timestamp, device: DeviceId, response: &Message) {
         let call = self.inner.owner(response.call_id(), device).or_else(|| self.origin_named(device, response));
-        if call.is_some_and(|call| self.take_device_change_response(now, call, response)) {
+        let own = call.filter(|call| self.device_of(*call) == Some(device));
+        if own.is_some_and(|call| self.take_device_change_response(now, call, response)) {
             return;
+        }
+        if let (Some(call), Method::Notify) = (call, response.method()) {
+            return self.note_notified(call, response);
         }
         let Some(call) = self.inner.owner(response.call_id(), device) else {
             return self.take_origin_response(now, device, response);
@@ -146,6 +150,12 @@ impl Switchboard {
         } else {
             self.hang_up_device(now, device, call, false);
         }
+    }
+
+    /// The call of a dialog that a request of a device belongs to, if the device has still a part in it.
+    pub(super) fn device_leg(&mut self, device: DeviceId, request: &Message) -> Option<CallId> {
+        let call = self.device_dialog(device, request).or_else(|| self.origin_dialog(device, request))?;
+        (self.device_of(call) == Some(device)).then_some(call)
     }
 
     /// The call of a dialog that a device's request belongs to.

@@ -79,6 +79,8 @@ impl Switchboard {
     fn take_login(&mut self, now: Timestamp, id: ServerId, flow: Hop, request: &Message, account: &Account) {
         if request.method() == &Method::Register {
             self.take_desk_register(now, id, flow, account, request);
+        } else if request.method() == &Method::Refer {
+            self.take_desk_refer(now, id, account, request);
         } else {
             self.take_desk_invite(now, id, flow, account, request);
         }

@@ -12,6 +12,7 @@ mod from_device;
 mod from_far;
 mod origin;
 mod perform;
+mod target;
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,10 @@ use origin::Origin;
 /// A device's call, with both of its legs. It outlives its end until both sides have heard of it.
 struct Outbound {
     call: Call,
-    origin: Origin,
+    /// The leg of the device; `None` of a leg to which somebody is passed on.
+    origin: Option<Origin>,
+    /// The call whose end is passed on to this leg.
+    passes: Option<CallId>,
     /// The leg over the trunk whose turn it is.
     far: Option<Far>,
     /// Legs over trunks that were left for the next one, until they are over.
@@ -44,8 +48,8 @@ struct Outbound {
 }
 
 impl Outbound {
-    fn new(call: Call, origin: Origin) -> Self {
-        Self { call, origin, far: None, former: Vec::new(), held: None, is_metered: false, answer: None }
+    fn new(call: Call, origin: Option<Origin>) -> Self {
+        Self { call, origin, passes: None, far: None, former: Vec::new(), held: None, is_metered: false, answer: None }
     }
 
     /// The leg with this Call-ID.
@@ -99,6 +103,12 @@ impl Outbounds {
         self.live
     }
 
+    /// Whether no call is remembered.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.by_far.is_empty() && self.on_trunk.is_empty()
+    }
+
     pub(super) fn contains(&self, call: CallId) -> bool {
         self.calls.contains_key(&call)
     }
@@ -127,9 +137,10 @@ impl Outbounds {
         self.on_trunk.retain(|_, calls| *calls > 0);
     }
 
-    /// The device that began a call.
+    /// The device that began a call, unless it has left the far end to somebody else.
     pub(super) fn device_of(&self, call: CallId) -> Option<DeviceId> {
-        self.calls.get(&call).map(|outbound| outbound.call.device().device)
+        let own = self.calls.get(&call).filter(|outbound| outbound.origin.is_some() && !outbound.call.has_passed());
+        own.map(|outbound| outbound.call.device().device)
     }
 
     /// Whether a call is one of these and its two ends are connected.
@@ -139,7 +150,7 @@ impl Outbounds {
 
     /// Whether the device has confirmed the answer to its INVITE.
     pub(super) fn is_confirmed(&self, call: CallId) -> bool {
-        self.calls.get(&call).is_some_and(|outbound| outbound.origin.is_confirmed())
+        self.calls.get(&call).and_then(|outbound| outbound.origin.as_ref()).is_some_and(Origin::is_confirmed)
     }
 
     /// The dialog of a leg.
@@ -147,8 +158,13 @@ impl Outbounds {
         let outbound = self.calls.get_mut(&call)?;
         match side {
             Side::Outside => outbound.far.as_mut()?.dialog(),
-            Side::Device => Some(outbound.origin.dialog()),
+            Side::Device => outbound.origin.as_mut().map(Origin::dialog),
         }
+    }
+
+    /// The leg of the device that began a call.
+    fn origin(&mut self, call: CallId) -> Option<&mut Origin> {
+        self.calls.get_mut(&call)?.origin.as_mut()
     }
 
     /// Where requests to the far end go.
@@ -180,7 +196,7 @@ impl Switchboard {
     /// A device has a new connection: sends what it has missed, and ends the calls it does not know any more.
     pub(super) fn resume_outbound(&mut self, now: Timestamp, device: DeviceId, named: &[CallId]) {
         for call in self.outbound.of_device(device) {
-            let missed = self.outbound.calls.get(&call).map(|outbound| outbound.origin.unconfirmed());
+            let missed = self.outbound.origin(call).map(|origin| origin.unconfirmed());
             for bytes in missed.unwrap_or_default() {
                 self.transmit_to(device, Some(bytes));
             }
@@ -220,25 +236,28 @@ impl Switchboard {
     /// Lets a call go when it is over and both ends have heard of it; else sets its next deadline.
     fn settle_outbound(&mut self, now: Timestamp, call: CallId) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
-        let is_done = outbound.origin.is_done(now) && outbound.fars().all(|far| far.is_done(now));
+        let origin = outbound.origin.as_ref();
+        let is_done = origin.is_none_or(|origin| origin.is_done(now)) && outbound.fars().all(|far| far.is_done(now));
         if !(outbound.call.is_gone() && is_done) {
             let device = outbound.call.device().device;
-            let expected = outbound.origin.gone_at().into_iter().chain(outbound.fars().filter_map(Far::lingers_until));
+            let expected = origin.and_then(Origin::gone_at).into_iter();
+            let expected = expected.chain(outbound.fars().filter_map(Far::lingers_until));
             let closing = expected.filter(|at| *at > now).map(|at| (at, Why::Closing(call, device)));
-            let repetition = outbound.origin.desk.as_ref().and_then(|desk| desk.repetition.as_ref());
+            let repetition = origin.and_then(|origin| origin.desk.as_ref()?.repetition.as_ref());
             let repeated = repetition.map(|repetition| (repetition.deadline(), Why::AnswerRetransmit(call)));
             let deadline = outbound.call.poll_timeout().into_iter().chain(closing).chain(repeated).min();
             return self.agenda.set(Alarm::Outbound(call), deadline);
         }
         self.agenda.set(Alarm::Outbound(call), None);
         let Some(gone) = self.outbound.calls.remove(&call) else { return };
-        self.outbound.by_origin.remove(&(gone.call.device().device, gone.origin.call_id().to_owned()));
-        if let Some(desk) = &gone.origin.desk {
-            self.outbound.by_server.remove(&desk.server);
-            self.outbound.desks.remove(&gone.origin.name());
-        }
         for far in gone.fars() {
             self.outbound.by_far.remove(far.call_id());
+        }
+        let Some(origin) = &gone.origin else { return };
+        self.outbound.by_origin.remove(&(gone.call.device().device, origin.call_id().to_owned()));
+        if let Some(desk) = &origin.desk {
+            self.outbound.by_server.remove(&desk.server);
+            self.outbound.desks.remove(&origin.name());
         }
     }
 }

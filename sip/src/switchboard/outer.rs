@@ -235,6 +235,9 @@ pub(super) fn with_hints(start: ResponseBuilder, request: &Message, status: u16)
 /// The methods the edge understands.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER, UPDATE";
 
+/// Those that it understands from devices.
+pub(super) const DEVICE_ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER, UPDATE, REFER";
+
 /// What names a caller's dialog from outside: Call-ID and the caller's tag.
 pub(super) fn name_of(request: &Message) -> (String, String) {
     (request.call_id().to_owned(), request.from().tag().unwrap_or_default().to_owned())
@@ -247,6 +250,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
         180 => "Ringing",
         182 => "Queued",
         200 => "OK",
+        202 => "Accepted",
         380 => "Alternative Service",
         400 => "Bad Request",
         403 => "Forbidden",
@@ -254,6 +258,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         415 => "Unsupported Media Type",
+        416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
         422 => "Session Interval Too Small",
         423 => "Interval Too Brief",

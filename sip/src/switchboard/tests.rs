@@ -8,6 +8,7 @@ mod outbound;
 mod refusals;
 mod registration;
 mod tls;
+mod transfer;
 mod trunk_hops;
 mod trunk_proofs;
 mod trunk_registers;
@@ -190,6 +191,10 @@ impl Story {
                     renews_other: offer.is_some() && self.renews,
                 }
             }
+            Output::TransferOfferWanted { call } => {
+                Input::TransferOffered { call: *call, sdp: Some("v=target".into()) }
+            }
+            Output::TransferAnswerWanted { call, .. } => Input::TransferAnswered { call: *call, is_joined: true },
             Output::Persist(facts) if !self.late_rows => Input::Persisted { call: facts.id },
             _ => return None,
         })

@@ -132,9 +132,9 @@ impl Switchboard {
             Method::Options | Method::Info => self.respond(now, id, request, 200),
             Method::Register => self.authenticate(now, id, flow, request),
             Method::Cancel => self.respond(now, id, request, 481),
+            Method::Refer => self.take_trunk_refer(now, id, flow, request),
             Method::Ack
             | Method::Prack
-            | Method::Refer
             | Method::Subscribe
             | Method::Notify
             | Method::Message
@@ -197,7 +197,8 @@ impl Switchboard {
 
     /// A trunk or a desk phone changes the session of its leg.
     fn take_change(&mut self, now: Timestamp, id: ServerId, request: &Message) {
-        let outside = self.far_dialog(request).or_else(|| self.dialog_of(request)).map(|call| (call, Side::Outside));
+        let far = self.far_dialog(request).map(|call| self.side_of_far(call));
+        let outside = far.or_else(|| self.dialog_of(request).map(|call| (call, Side::Outside)));
         match outside.or_else(|| self.desk_leg(request)) {
             Some(key) => self.take_leg_change(now, key, Arrival::Transaction(id), request),
             None => self.respond(now, id, request, 481),
@@ -223,10 +224,10 @@ impl Switchboard {
     }
 
     fn take_ack(&mut self, now: Timestamp, ack: &Message) {
-        let far = self.outbound.call_of_far(ack);
-        let outside = far.or_else(|| self.outer_by_name.get(&name_of(ack)).copied());
-        let Some(call) = outside else { return self.take_desk_ack(now, ack) };
-        let key = (call, Side::Outside);
+        let far = self.outbound.call_of_far(ack).map(|call| self.side_of_far(call));
+        let outer = || self.outer_by_name.get(&name_of(ack)).map(|call| (*call, Side::Outside));
+        let Some(key) = far.or_else(outer) else { return self.take_desk_ack(now, ack) };
+        let call = key.0;
         if self.take_change_ack(now, key, ack) {
             return;
         }
@@ -305,7 +306,7 @@ impl Switchboard {
     }
 
     /// The call whose dialog a request belongs to.
-    fn dialog_of(&mut self, request: &Message) -> Option<CallId> {
+    pub(super) fn dialog_of(&mut self, request: &Message) -> Option<CallId> {
         let call = *self.outer_by_name.get(&name_of(request))?;
         self.outer.get_mut(&call)?.dialog().take_in(request).ok().map(|()| call)
     }

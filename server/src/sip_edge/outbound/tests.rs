@@ -208,7 +208,7 @@ impl Firm {
     async fn ask(&mut self, call: CallId, to: &str) -> OutboundDecision {
         let device = DeviceId::new(Timestamp::ZERO, &mut self.random);
         let device = DeviceIdentity { tenant: self.tenant, user: self.user, device };
-        decide(&self.app, &OutboundQuestion { call, device, to: to.to_owned() }).await
+        decide(&self.app, &OutboundQuestion { call, device, to: to.to_owned(), transfers: None }).await
     }
 }
 

@@ -44,7 +44,7 @@ impl Call {
                 self.mark(now, Milestone::CallerGone, None, None);
                 self.end(now, Outcome::Canceled, Farewell::Refuse(487));
             }
-            Phase::Talking { .. } | Phase::Ending(_) | Phase::Gone(_) => {}
+            Phase::Talking { .. } | Phase::Passed | Phase::Ending(_) | Phase::Gone(_) => {}
         }
     }
 
@@ -52,7 +52,10 @@ impl Call {
     pub(super) fn hang_up(&mut self, now: Timestamp, device: Option<DeviceId>) {
         match (&self.phase, device) {
             (Phase::Talking { device: talking, .. }, Some(device)) if *talking != device => {}
-            (Phase::Talking { .. }, _) => {
+            (Phase::Talking { .. }, Some(device)) if self.is_referring => self.leave(now, device, None),
+            // It asked to be let go, and goes by itself.
+            (Phase::Passed, Some(device)) => self.actions.push_back(Action::ReleaseDevice(device)),
+            (Phase::Talking { .. } | Phase::Passed, _) => {
                 self.mark(now, Milestone::HungUp, device, device.is_none().then_some("caller"));
                 self.end(now, Outcome::Completed, Farewell::HangUp);
             }
@@ -67,12 +70,15 @@ impl Call {
 
     /// The device that answered will not come back.
     pub(super) fn lose_device(&mut self, now: Timestamp) {
+        if let Some(device) = self.winner().filter(|_| self.is_referring) {
+            return self.leave(now, device, Some("device_lost"));
+        }
         self.mark(now, Milestone::HungUp, self.winner(), Some("device_lost"));
         self.end(now, Outcome::Completed, Farewell::HangUp);
     }
 
     pub(super) fn lose_caller(&mut self, now: Timestamp) {
-        if let Phase::Talking { .. } = self.phase {
+        if let Phase::Talking { .. } | Phase::Passed = self.phase {
             self.mark(now, Milestone::HungUp, None, Some("caller_lost"));
             self.end(now, Outcome::Failed, Farewell::HangUp);
         }
@@ -136,7 +142,7 @@ impl Call {
         if let Phase::Joining(device) | Phase::Talking { device, .. } = self.phase {
             self.actions.push_back(Action::HangUpDevice { device, elsewhere: false });
         }
-        if let Phase::Talking { .. } = self.phase {
+        if let Phase::Talking { .. } | Phase::Passed = self.phase {
             self.actions.push_back(Action::HangUpCaller);
         }
         let facts = self.facts(CallState::Ended).map(|facts| CallFacts {
@@ -166,6 +172,7 @@ impl Call {
     }
 
     fn settle(&mut self, now: Timestamp, outcome: Outcome, farewell: Farewell, facts: Option<CallFacts>) {
+        self.is_referring = false;
         self.phase = Phase::Ending(Ending { overdue_at: now + self.persist_limit, farewell, outcome });
         match facts {
             Some(facts) => self.actions.push_back(Action::Persist(facts)),

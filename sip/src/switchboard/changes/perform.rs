@@ -7,7 +7,7 @@ use super::{Alarm, Arrival, Key, Output, Sent, Side, Switchboard, Why};
 use crate::message::{Message, Method, RequestBuilder};
 use crate::session::{End, Output as Wanted, Request, Response};
 use crate::switchboard::call::Event;
-use crate::switchboard::outer::{ALLOW, OuterLeg, reason};
+use crate::switchboard::outer::{ALLOW, DEVICE_ALLOW, OuterLeg, reason};
 use crate::transaction::{Flow, Input as Layer};
 
 impl Switchboard {
@@ -45,7 +45,8 @@ impl Switchboard {
     fn send_change(&mut self, now: Timestamp, key: Key, wanted: Request) {
         let method = wanted.verb.method();
         let Some(start) = self.dialog_with(key).map(|dialog| dialog.request(method)) else { return };
-        let start = self.with_via(key, start).header("Contact", self.contact_of(key)).header("Allow", ALLOW);
+        let start =
+            self.with_via(key, start).header("Contact", self.contact_of(key)).header("Allow", self.allow_to(key));
         let start = wanted.timer.on_request(start);
         let start = wanted.sdp.into_iter().fold(start, |start, sdp| start.body("application/sdp", sdp));
         let request = start.build();
@@ -61,11 +62,11 @@ impl Switchboard {
     }
 
     fn answer_change(&mut self, now: Timestamp, key: Key, cseq: u32, said: Response) {
-        let contact = self.contact_of(key);
+        let (contact, allow) = (self.contact_of(key), self.allow_to(key));
         let Some(asked) = self.changes.legs.get_mut(&key).and_then(|leg| leg.asked.get_mut(&cseq)) else { return };
         let start = asked.request.response(said.status, reason(said.status));
         let start = if said.status < 300 {
-            start.copy("Record-Route").header("Contact", contact).header("Allow", ALLOW)
+            start.copy("Record-Route").header("Contact", contact).header("Allow", allow)
         } else {
             said.retry_after_s.iter().fold(start, |start, seconds| start.header("Retry-After", seconds))
         };
@@ -118,6 +119,9 @@ impl Switchboard {
     /// The end of a leg is gone, or cannot be told apart from one that is.
     fn lose_leg(&mut self, now: Timestamp, key: Key) {
         let (call, side) = key;
+        if let Some(leg) = self.target_at(key) {
+            return self.lose_outbound_leg(now, leg, Side::Outside);
+        }
         if self.outbound.contains(call) {
             return self.lose_outbound_leg(now, call, side);
         }
@@ -136,9 +140,24 @@ impl Switchboard {
 
     /// Where a request of a leg with transactions goes; `None` for the leg of a phone on a connection of its own.
     fn flow_to(&mut self, (call, side): Key) -> Option<Flow> {
+        if let Some(leg) = self.target_at((call, side)) {
+            return self.outbound.reach(leg);
+        }
         match side {
             Side::Outside => self.outer.get(&call).map(OuterLeg::reach).or_else(|| self.outbound.reach(call)),
             Side::Device => self.flow_to_desk(call),
+        }
+    }
+
+    fn allow_to(&self, key: Key) -> &'static str {
+        if key.1 == Side::Device && self.target_at(key).is_none() { DEVICE_ALLOW } else { ALLOW }
+    }
+
+    /// Where a device reaches the edge: a desk phone by the flow it is spoken to.
+    pub(in crate::switchboard) fn contact_for_device(&self, desk: Option<Flow>) -> String {
+        match desk {
+            Some(flow) => format!("<{}>", self.contact_at(flow)),
+            None => format!("<sip:edge@{};transport=ws>", self.settings.domain),
         }
     }
 
@@ -150,13 +169,13 @@ impl Switchboard {
         }
     }
 
-    fn contact_of(&mut self, (call, side): Key) -> String {
-        let desk = self.flow_to_desk(call).filter(|_| side == Side::Device);
-        if let Some(flow) = desk {
-            return format!("<{}>", self.contact_at(flow));
+    pub(in crate::switchboard) fn contact_of(&mut self, (call, side): Key) -> String {
+        if self.target_at((call, side)).is_some() {
+            return format!("<sip:edge@{}>", self.settings.udp_address);
         }
+        let desk = self.flow_to_desk(call);
         match (side, self.outer.get(&call)) {
-            (Side::Device, _) => format!("<sip:edge@{};transport=ws>", self.settings.domain),
+            (Side::Device, _) => self.contact_for_device(desk),
             (Side::Outside, Some(leg)) => format!("<{}>", leg.contact()),
             (Side::Outside, None) => format!("<sip:edge@{}>", self.settings.udp_address),
         }

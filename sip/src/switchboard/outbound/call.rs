@@ -6,6 +6,7 @@
 mod ending;
 mod event;
 mod hops;
+mod passing;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,8 @@ enum Phase {
     Joining,
     /// Connected.
     Talking,
+    /// The device has left: the far end talks, or waits to talk, with somebody it was passed on to.
+    Passed,
     /// Over, but not yet durable.
     Ending { overdue_at: Timestamp, farewell: Farewell },
     /// Over and durable.
@@ -53,6 +56,8 @@ pub(super) struct Call {
     started_at: Timestamp,
     answered_at: Option<Timestamp>,
     absent_since: Option<Timestamp>,
+    /// Whether somebody is being called to pass the far end on to.
+    is_referring: bool,
     persist_limit: Duration,
     actions: VecDeque<Action>,
 }
@@ -70,6 +75,7 @@ impl Call {
             started_at: now,
             answered_at: None,
             absent_since: None,
+            is_referring: false,
             persist_limit: settings.persist_limit,
             actions: VecDeque::new(),
         };
@@ -95,6 +101,7 @@ impl Call {
             Event::ConnectionLost => self.absent_since = Some(now),
             Event::Registered { is_known: true } => self.absent_since = None,
             Event::Registered { is_known: false } | Event::DeviceLost => self.lose_device(now),
+            Event::Passing(passing) => self.pass(now, passing),
             Event::Persisted => self.note_durable(now),
         }
     }
@@ -119,6 +126,7 @@ impl Call {
             | Phase::Calling { .. }
             | Phase::Joining
             | Phase::Talking
+            | Phase::Passed
             | Phase::Ending { .. }
             | Phase::Gone => {}
         }
@@ -136,7 +144,7 @@ impl Call {
             Phase::Routing | Phase::Offering | Phase::Joining => absence.into_iter().chain([ring_limit]).min(),
             Phase::Talking => absence,
             Phase::Ending { overdue_at, .. } => Some((overdue_at, Why::PersistLimit(self.id))),
-            Phase::Gone => None,
+            Phase::Passed | Phase::Gone => None,
         }
     }
 
@@ -165,6 +173,11 @@ impl Call {
         self.phase == Phase::Talking
     }
 
+    /// Whether the device has left the far end to somebody else.
+    pub(super) fn has_passed(&self) -> bool {
+        self.phase == Phase::Passed
+    }
+
     /// The device that calls.
     pub(super) const fn device(&self) -> DeviceIdentity {
         self.device
@@ -179,7 +192,7 @@ impl Call {
     pub(super) fn woken_state(&self, device: DeviceIdentity) -> WokenCallState {
         match self.phase {
             _ if self.device != device => WokenCallState::Unknown,
-            Phase::Ending { .. } | Phase::Gone => WokenCallState::Over,
+            Phase::Passed | Phase::Ending { .. } | Phase::Gone => WokenCallState::Over,
             Phase::Routing | Phase::Offering | Phase::Calling { .. } | Phase::Joining | Phase::Talking => {
                 WokenCallState::Ringing
             }
@@ -238,7 +251,7 @@ impl Call {
             }
             // The answer and the CANCEL crossed.
             Phase::Ending { .. } | Phase::Gone => self.actions.push_back(Action::HangUpFar),
-            Phase::Routing | Phase::Offering | Phase::Joining | Phase::Talking => {}
+            Phase::Routing | Phase::Offering | Phase::Joining | Phase::Talking | Phase::Passed => {}
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) struct DeskSide {
 impl Outbounds {
     /// Where the INVITE of a desk phone came from.
     pub(in crate::switchboard) fn flow_of_desk(&self, call: CallId) -> Option<Hop> {
-        self.calls.get(&call)?.origin.desk.as_ref().map(|desk| desk.flow)
+        self.calls.get(&call)?.origin.as_ref()?.desk.as_ref().map(|desk| desk.flow)
     }
 }
 
@@ -79,7 +79,7 @@ impl Switchboard {
     pub(super) fn carry_to_origin(&mut self, now: Timestamp, call: CallId, message: Option<Message>) {
         let (Some(message), Some(outbound)) = (message, self.outbound.calls.get(&call)) else { return };
         let device = outbound.call.device().device;
-        let Some(desk) = &outbound.origin.desk else {
+        let Some(desk) = outbound.origin.as_ref().and_then(|origin| origin.desk.as_ref()) else {
             return self.transmit_to(device, Some(message.as_bytes().clone()));
         };
         let (flow, server, bye) = (desk.flow, desk.server, desk.bye);
@@ -97,16 +97,16 @@ impl Switchboard {
     pub(in crate::switchboard) fn take_desk_origin_ack(&mut self, now: Timestamp, ack: &Message) {
         let Some(call) = self.desk_origin(ack) else { return };
         let key = (call, Side::Device);
-        if self.take_change_ack(now, key, ack) {
+        if self.device_of(call).is_some() && self.take_change_ack(now, key, ack) {
             return;
         }
-        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
-        let Some(desk) = &outbound.origin.desk else { return };
+        let Some(origin) = self.outbound.origin(call) else { return };
+        let Some(desk) = &origin.desk else { return };
         let wants_bye = desk.wants_bye;
-        if desk.repetition.is_none() || !outbound.origin.dialog().holds(ack) {
+        if desk.repetition.is_none() || !origin.dialog().holds(ack) {
             return;
         }
-        outbound.origin.confirm();
+        origin.confirm();
         if wants_bye {
             self.hang_up_origin(now, call);
         }
@@ -125,17 +125,18 @@ impl Switchboard {
     pub(in crate::switchboard) fn take_desk_origin_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) -> bool {
         let Some(call) = self.desk_origin_dialog(bye) else { return false };
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return false };
+        let Some(origin) = &mut outbound.origin else { return false };
         // Who hangs up has surely heard the answer.
-        outbound.origin.confirm();
+        origin.confirm();
         if outbound.call.is_gone() {
             self.respond(now, id, bye, 200);
             self.settle_outbound(now, call);
             return true;
         }
-        if let Some(desk) = &mut outbound.origin.desk {
+        if let Some(desk) = &mut origin.desk {
             desk.bye = Some(id);
         }
-        outbound.origin.bye_received = Some(bye.detached());
+        origin.bye_received = Some(bye.detached());
         self.tell_outbound(now, call, Event::DeviceHungUp);
         true
     }
@@ -155,8 +156,7 @@ impl Switchboard {
 
     /// Sends the 200 again, or gives the desk phone up.
     pub(super) fn repeat_to_desk(&mut self, now: Timestamp, call: CallId) {
-        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
-        let Some(desk) = &mut outbound.origin.desk else { return };
+        let Some(desk) = self.outbound.origin(call).and_then(|origin| origin.desk.as_mut()) else { return };
         if desk.repetition.take_if(|repetition| repetition.is_over(now)).is_some() {
             let wants_bye = desk.wants_bye;
             self.tell_outbound(now, call, Event::DeviceLost);

@@ -53,10 +53,10 @@ impl Switchboard {
         self.outbound.by_origin.insert((identity.device, invite.call_id().to_owned()), call);
         self.outbound.live += 1;
         let machine = Call::new(call, identity, &to, &self.settings, now);
-        self.outbound.calls.insert(call, Outbound::new(machine, origin));
+        self.outbound.calls.insert(call, Outbound::new(machine, Some(origin)));
         self.answer_origin(now, call, 100, None);
         self.act_on_outbound(now, call);
-        let question = OutboundQuestion { call, device: identity, to };
+        let question = OutboundQuestion { call, device: identity, to, transfers: None };
         self.outputs.push_back(Output::OutboundRouteWanted(question));
     }
 
@@ -65,11 +65,11 @@ impl Switchboard {
         let inner = self.inner.owner(ack.call_id(), device);
         let Some(call) = inner.or_else(|| self.origin_named(device, ack)) else { return };
         let key = (call, Side::Device);
-        if self.take_change_ack(now, key, ack) {
+        if self.device_of(call) == Some(device) && self.take_change_ack(now, key, ack) {
             return;
         }
-        if let Some(outbound) = self.outbound.calls.get_mut(&call) {
-            outbound.origin.confirm();
+        if let Some(origin) = self.outbound.origin(call) {
+            origin.confirm();
         }
         self.note_confirmed(now, key);
         self.settle_outbound(now, call);
@@ -83,9 +83,9 @@ impl Switchboard {
         device: DeviceId,
         cancel: &Message,
     ) {
-        let own = self.origin_named(device, cancel).filter(|call| {
-            self.outbound.calls.get(call).is_some_and(|outbound| outbound.origin.is_same_transaction(cancel))
-        });
+        let own = self
+            .origin_named(device, cancel)
+            .filter(|call| self.outbound.origin(*call).is_some_and(|origin| origin.is_same_transaction(cancel)));
         let Some(call) = own else { return self.answer_device(connection, cancel, 481) };
         self.answer_device(connection, cancel, 200);
         self.tell_outbound(now, call, Event::Cancelled);
@@ -102,13 +102,14 @@ impl Switchboard {
     ) -> bool {
         let Some(call) = self.origin_dialog(device, bye) else { return false };
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return false };
+        let Some(origin) = &mut outbound.origin else { return false };
         // Who hangs up has surely heard the answer.
-        outbound.origin.confirm();
+        origin.confirm();
         if outbound.call.is_gone() {
             self.answer_device(connection, bye, 200);
             self.settle_outbound(now, call);
         } else {
-            outbound.origin.bye_received = Some(bye.detached());
+            origin.bye_received = Some(bye.detached());
             self.tell_outbound(now, call, Event::DeviceHungUp);
         }
         true
@@ -123,8 +124,8 @@ impl Switchboard {
     ) {
         let is_end = response.method() == &Method::Bye && response.status().is_some_and(|status| status >= 200);
         let Some(call) = self.origin_named(device, response).filter(|_| is_end) else { return };
-        if let Some(outbound) = self.outbound.calls.get_mut(&call) {
-            outbound.origin.note_bye_done(now);
+        if let Some(origin) = self.outbound.origin(call) {
+            origin.note_bye_done(now);
         }
         self.settle_outbound(now, call);
     }
@@ -132,13 +133,13 @@ impl Switchboard {
     /// The outbound call whose dialog a request of its device belongs to.
     pub(in crate::switchboard) fn origin_dialog(&mut self, device: DeviceId, request: &Message) -> Option<CallId> {
         let call = self.origin_named(device, request)?;
-        self.outbound.calls.get_mut(&call)?.origin.dialog().take_in(request).ok().map(|()| call)
+        self.outbound.origin(call)?.dialog().take_in(request).ok().map(|()| call)
     }
 
     /// Sends the device an answer to its INVITE.
     pub(super) fn answer_origin(&mut self, now: Timestamp, call: CallId, status: u16, sdp: Option<Bytes>) {
-        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
-        let answer = outbound.origin.respond(now, &self.edge, status, sdp);
+        let Some(origin) = self.outbound.origin(call) else { return };
+        let answer = origin.respond(now, &self.edge, status, sdp);
         self.carry_to_origin(now, call, answer);
     }
 
@@ -168,10 +169,11 @@ impl Switchboard {
     /// The INVITE again, on another connection: the last answer may have been lost with the old one.
     fn repeat_origin(&mut self, connection: ConnectionId, call: CallId, invite: &Message) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
-        if !outbound.origin.is_same_transaction(invite) {
+        let device = outbound.call.device().device;
+        let Some(origin) = outbound.origin.as_ref().filter(|origin| origin.is_same_transaction(invite)) else {
             return self.answer_device(connection, invite, 482);
-        }
-        let (device, answer) = (outbound.call.device().device, outbound.origin.last_answer());
+        };
+        let answer = origin.last_answer();
         self.transmit_to(device, answer);
     }
 

@@ -60,9 +60,9 @@ impl Switchboard {
             }
         }
         if asked == Asked::OriginBye
-            && let Some(outbound) = self.outbound.calls.get_mut(&call)
+            && let Some(origin) = self.outbound.origin(call)
         {
-            outbound.origin.note_bye_done(now);
+            origin.note_bye_done(now);
         }
         let status = match ended {
             Ended::Done | Ended::NoAck => None,

@@ -12,7 +12,7 @@ use super::desk::DeskSide;
 use crate::dialog::Dialog;
 use crate::message::{Message, Method};
 use crate::switchboard::inner::Edge;
-use crate::switchboard::outer::{ALLOW, name_of, reason};
+use crate::switchboard::outer::{DEVICE_ALLOW, name_of, reason};
 use crate::switchboard::repetition::Repetition;
 
 /// 64·T1: how long a device may take to confirm the end.
@@ -32,6 +32,8 @@ pub(super) struct Origin {
     bye: Option<Message>,
     /// The device's BYE, to be answered when the row is durable.
     pub(super) bye_received: Option<Message>,
+    /// Whether the device has ended its dialog while the call went on.
+    has_left: bool,
     gone_at: Option<Timestamp>,
 }
 
@@ -49,6 +51,7 @@ impl Origin {
             is_confirmed: false,
             bye: None,
             bye_received: None,
+            has_left: false,
             gone_at: None,
         })
     }
@@ -89,7 +92,7 @@ impl Origin {
             Some(desk) => format!("<{}>", desk.contact),
             None => format!("<sip:edge@{};transport=ws>", edge.domain),
         };
-        let start = if status < 300 { start.header("Contact", contact).header("Allow", ALLOW) } else { start };
+        let start = if status < 300 { start.header("Contact", contact).header("Allow", DEVICE_ALLOW) } else { start };
         let start = if let Some(sdp) = sdp { start.body("application/sdp", sdp) } else { start };
         if status >= 300 {
             self.gone_at = Some(now + PATIENCE);
@@ -125,7 +128,7 @@ impl Origin {
 
     /// The BYE of this end; `None` if the device hung up itself.
     pub(super) fn bye(&mut self, now: Timestamp, edge: &Edge, random: &mut Random) -> Option<Message> {
-        if self.bye.is_some() || self.bye_received.is_some() {
+        if self.bye.is_some() || self.bye_received.is_some() || self.has_left {
             return None;
         }
         if let Some(desk) = &mut self.desk
@@ -140,6 +143,13 @@ impl Origin {
         self.gone_at = Some(now + PATIENCE);
         self.bye = Some(start.build());
         self.bye.clone()
+    }
+
+    /// The answer to the device's BYE, when the call goes on without it; `None` if it has not hung up.
+    pub(super) fn release(&mut self) -> Option<Message> {
+        let bye = self.bye_received.take()?;
+        self.has_left = true;
+        Some(bye.response(200, reason(200)).build())
     }
 
     /// Notes that the BYE of this end was answered.

@@ -79,6 +79,9 @@ impl Switchboard {
     }
 
     fn perform_outbound(&mut self, now: Timestamp, call: CallId, action: Action) {
+        if let Some(passes) = self.outbound.passed_to(call) {
+            return self.perform_for_target(now, call, passes, action);
+        }
         match action {
             Action::Persist(facts) => self.outputs.push_back(Output::Persist(facts)),
             Action::Changed(facts) => self.outputs.push_back(Output::CallChanged(facts)),
@@ -91,6 +94,21 @@ impl Switchboard {
                 let sdp = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.answer.take());
                 self.answer_origin(now, call, 200, sdp);
             }
+            Action::HangUpDevice => self.hang_up_origin(now, call),
+            Action::ReleaseDevice => {
+                let device = self.outbound.calls.get(&call).map(|outbound| outbound.call.device().device);
+                device.into_iter().for_each(|device| self.release_device(now, call, device));
+            }
+            Action::Finish(farewell) => self.finish_outbound(now, call, farewell),
+            Action::Invite | Action::InviteNext | Action::Cancel | Action::HangUpFar => {
+                self.perform_at_far(now, call, &action);
+            }
+        }
+    }
+
+    /// Does what a call wants of its far end.
+    pub(super) fn perform_at_far(&mut self, now: Timestamp, call: CallId, action: &Action) {
+        match action {
             Action::Invite => self.invite_far(now, call),
             Action::InviteNext => {
                 self.leave_far(now, call);
@@ -107,8 +125,17 @@ impl Switchboard {
                     self.request_far(now, call, Asked::Bye, flow, bye);
                 }
             }
-            Action::HangUpDevice => self.hang_up_origin(now, call),
-            Action::Finish(farewell) => self.finish_outbound(now, call, farewell),
+            Action::AskOffer
+            | Action::Ring
+            | Action::AskAnswer
+            | Action::Accept
+            | Action::HangUpDevice
+            | Action::ReleaseDevice
+            | Action::EndMedia
+            | Action::Persist(_)
+            | Action::Changed(_)
+            | Action::Timeline(_)
+            | Action::Finish(_) => {}
         }
     }
 
@@ -124,7 +151,8 @@ impl Switchboard {
         self.outbound.hold(call, Some(trunk));
         let (milestone, detail) = (Milestone::InviteForwarded, Some(trunk.to_string()));
         let event = TimelineEvent { at: now, milestone, device: None, detail };
-        self.outputs.push_back(Output::Timeline { call, event });
+        let shown = self.outbound.passed_to(call).unwrap_or(call);
+        self.outputs.push_back(Output::Timeline { call: shown, event });
         self.request_far(now, call, Asked::Invite, flow, invite);
     }
 
@@ -146,8 +174,9 @@ impl Switchboard {
 
     fn ask_for_trunk_offer(&mut self, call: CallId) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
-        let (device, device_sdp) = (outbound.call.device().device, outbound.origin.sdp());
-        let kind = if outbound.origin.desk.is_some() { DeviceKind::Desk } else { DeviceKind::Phone };
+        let Some(origin) = &outbound.origin else { return };
+        let (device, device_sdp) = (outbound.call.device().device, origin.sdp());
+        let kind = if origin.desk.is_some() { DeviceKind::Desk } else { DeviceKind::Phone };
         self.outputs.push_back(Output::TrunkOfferWanted { call, device, kind, device_sdp });
     }
 
@@ -158,8 +187,8 @@ impl Switchboard {
     }
 
     pub(super) fn hang_up_origin(&mut self, now: Timestamp, call: CallId) {
-        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
-        let bye = outbound.origin.bye(now, &self.edge, &mut self.random);
+        let origin = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.origin.as_mut());
+        let bye = origin.and_then(|origin| origin.bye(now, &self.edge, &mut self.random));
         self.carry_to_origin(now, call, bye);
     }
 
@@ -169,25 +198,31 @@ impl Switchboard {
             self.answer_origin(now, call, status, None);
         }
         self.outbound.live -= 1;
-        self.outbound.hold(call, None);
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
         let identity = outbound.call.device();
-        if std::mem::take(&mut outbound.is_metered) {
-            self.outbound.meter.release(identity);
-        }
-        let own_bye = outbound.origin.bye_received.take();
-        let far_byes = outbound.far.as_mut().map(|far| std::mem::take(&mut far.unanswered)).unwrap_or_default();
-        if let Some(bye) = own_bye {
+        if let Some(bye) = outbound.origin.as_mut().and_then(|origin| origin.bye_received.take()) {
             let response = bye.response(200, reason(200)).build();
             self.carry_to_origin(now, call, Some(response));
         }
-        for (id, bye) in far_byes {
-            let response = bye.response(200, reason(200)).build();
-            self.transactions.handle(now, Layer::Respond { id, response });
-        }
+        self.finish_far(now, call);
+        self.finish_transfer(now, call);
         let owner = (identity.tenant, identity.user);
         let remembered = Remembered { owner, winner: Some(identity.device), state: WokenCallState::Over };
         self.memory.remember(now, call, remembered);
+    }
+
+    /// The far end is told at last, and neither its trunk nor the meter counts the call any more.
+    pub(super) fn finish_far(&mut self, now: Timestamp, call: CallId) {
+        self.outbound.hold(call, None);
+        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
+        if std::mem::take(&mut outbound.is_metered) {
+            self.outbound.meter.release(outbound.call.device());
+        }
+        let byes = outbound.far.as_mut().map(|far| std::mem::take(&mut far.unanswered)).unwrap_or_default();
+        for (id, bye) in byes {
+            let response = bye.response(200, reason(200)).build();
+            self.transactions.handle(now, Layer::Respond { id, response });
+        }
     }
 
     fn far_for(&mut self, call: CallId, sdp: Bytes) -> Option<Far> {
@@ -195,7 +230,7 @@ impl Switchboard {
         Far::new(machine.plan()?, machine.hop()?, &self.settings, sdp, &mut self.random).ok()
     }
 
-    fn far(&mut self, call: CallId) -> Option<&mut Far> {
+    pub(super) fn far(&mut self, call: CallId) -> Option<&mut Far> {
         self.outbound.calls.get_mut(&call)?.far.as_mut()
     }
 

@@ -172,7 +172,7 @@ fn two_ends_that_hold_at_once_are_both_held_in_the_end() {
 }
 
 /// A call from the trunk that phone 0 answered, its answer acknowledged.
-fn talking() -> Story {
+pub(super) fn talking() -> Story {
     let mut story = Story::awake();
     story.dial();
     story.answer(0);
@@ -181,7 +181,7 @@ fn talking() -> Story {
 }
 
 /// The trunk's answer to a request of the edge.
-fn answer(request: &Message, status: &str, body: &str) -> String {
+pub(super) fn answer(request: &Message, status: &str, body: &str) -> String {
     let (code, reason) = status.split_once(' ').unwrap();
     let contact = format!("<sip:0312345678@{TRUNK}>");
     let start = request.response(code.parse().unwrap(), reason).to_tag("f").header("Contact", contact);
@@ -194,7 +194,7 @@ fn wanted(call: CallId, side: Side, offer: Option<&'static str>) -> Output {
 }
 
 /// A call that phone 0 began and the trunk answered, in which changes are passed on.
-fn dialled() -> (Story, CallId) {
+pub(super) fn dialled() -> (Story, CallId) {
     let mut story = Story::awake();
     let call = CallId::new(story.now, &mut Random::new(Seed::from_number(77)));
     story.tell_phone(0, AgentInput::Dial { call, to: "+81312345678".to_owned(), sdp: "v=phone".into() });
@@ -205,7 +205,7 @@ fn dialled() -> (Story, CallId) {
 }
 
 /// A request of the far end in the dialog of a request of the edge.
-fn from_far(request: &Message, method: &str, cseq: u32, body: &str) -> String {
+pub(super) fn from_far(request: &Message, method: &str, cseq: u32, body: &str) -> String {
     let length = body.replace('\n', "\r\n").len();
     format!(
         "{method} sip:edge@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK{method}{cseq};rport\n\

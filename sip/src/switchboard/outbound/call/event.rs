@@ -4,6 +4,7 @@ use callfield_domain::{CallFacts, TimelineEvent};
 
 use crate::switchboard::OutboundDecision;
 use crate::switchboard::call::Farewell;
+use crate::switchboard::transfer::Passing;
 
 /// Something that happened to an outbound call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(in crate::switchboard) enum Event {
     Registered { is_known: bool },
     /// The device never acknowledged the answer.
     DeviceLost,
+    /// The far end is being passed on to somebody else.
+    Passing(Passing),
     /// The row is on disk.
     Persisted,
 }
@@ -63,6 +66,8 @@ pub(in crate::switchboard) enum Action {
     HangUpFar,
     /// End the dialog with the device.
     HangUpDevice,
+    /// Let the device go: answer its BYE, or send one. The call goes on.
+    ReleaseDevice,
     /// Tell the shell that no media flows any more.
     EndMedia,
     /// Write the row.
