@@ -17,10 +17,11 @@ mod receive;
 mod registration;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 pub use crate::extension::WokenCallState;
 pub use input::Input;
-pub use output::{EndReason, Output};
+pub use output::{EndReason, Output, TransferStep};
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -33,6 +34,7 @@ use inbound::leg::Leg;
 use inbound::{Action, Call, Event};
 use line::{Due, Line, Wish};
 use registration::{Address, Registration};
+use transfer::Transfer;
 
 /// How many ended calls are remembered for pushes and INVITEs that come late.
 const MEMORY: usize = 64;
@@ -100,6 +102,7 @@ pub struct Agent {
     calls: BTreeMap<CallId, Entry>,
     dials: BTreeMap<CallId, Dial>,
     changes: BTreeMap<CallId, Change>,
+    transfers: BTreeMap<CallId, Transfer>,
     ended: VecDeque<(CallId, EndReason)>,
     outputs: VecDeque<Output>,
 }
@@ -120,6 +123,7 @@ impl Agent {
             calls: BTreeMap::new(),
             dials: BTreeMap::new(),
             changes: BTreeMap::new(),
+            transfers: BTreeMap::new(),
             ended: VecDeque::new(),
             outputs: VecDeque::new(),
         })
@@ -145,6 +149,7 @@ impl Agent {
             }
             Input::Hold { call } => self.hold(now, call, true),
             Input::Resume { call } => self.hold(now, call, false),
+            Input::Transfer { call, to } => self.transfer(now, call, &to),
             Input::ChangeMade { call, sdp } => self.take_change_sdp(now, call, sdp),
             Input::StateKnown { call, state } => self.tell(now, call, Event::StateKnown(state)),
         }
@@ -297,6 +302,7 @@ impl Agent {
     /// Forgets calls that are gone, and closes a connection that nobody needs.
     fn settle(&mut self, now: Timestamp) {
         self.settle_changes(now);
+        self.settle_transfers();
         let calls = self.calls.iter().filter(|(_, entry)| entry.call.is_gone()).map(|(call, _)| *call);
         let dials = self.dials.iter().filter(|(_, dial)| dial.call.is_gone()).map(|(call, _)| *call);
         let gone: Vec<CallId> = calls.chain(dials).collect();

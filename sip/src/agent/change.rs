@@ -147,7 +147,7 @@ impl Agent {
         }
     }
 
-    fn is_talking(&self, call: CallId) -> bool {
+    pub(super) fn is_talking(&self, call: CallId) -> bool {
         self.calls.get(&call).is_some_and(|entry| entry.call.is_talking())
             || self.dials.get(&call).is_some_and(|dial| dial.call.is_talking())
     }
@@ -253,7 +253,7 @@ impl Agent {
         }
     }
 
-    fn dialog_of(&mut self, call: CallId) -> Option<&mut Dialog> {
+    pub(super) fn dialog_of(&mut self, call: CallId) -> Option<&mut Dialog> {
         if let Some(entry) = self.calls.get_mut(&call) {
             return entry.leg.as_mut().and_then(Leg::dialog);
         }

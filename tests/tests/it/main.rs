@@ -15,3 +15,4 @@ mod sipp;
 mod sources;
 mod story;
 mod tidy;
+mod transfer;

@@ -4,6 +4,7 @@ use callfield_domain::Outcome;
 
 use super::changes::{answer, dialled, from_far, talking};
 use super::*;
+use crate::agent::{EndReason, TransferStep};
 
 const TO: &str = "Refer-To: <sip:+81398765432@phones.test>\n";
 
@@ -328,4 +329,48 @@ fn a_phone_passes_on_whom_it_called() {
     story.send(&answer(&last, "200 OK", ""));
     story.run_until(200_000);
     assert!(story.edge.outbound.is_empty() && story.edge.transfers.is_empty());
+}
+
+#[test]
+fn a_user_transfers_a_call_and_hears_what_becomes_of_it() {
+    let mut story = talking();
+    story.change = Some("v=new".to_owned());
+    let call = story.call();
+    let step = |step| AgentOutput::TransferChanged { call, step };
+    let to = "+81398765432".to_owned();
+    story.tell_phone(0, AgentInput::Transfer { call, to: to.clone() });
+    let asked = story.shell.iter().any(
+        |output| matches!(output, Output::OutboundRouteWanted(question) if question.to == to && question.transfers == Some(call)),
+    );
+    assert!(asked);
+    let target = story.target();
+    story.send(&answer(&target, "180 Ringing", ""));
+    assert_eq!(story.phones[0].news.last(), Some(&step(TransferStep::Ringing)));
+    story.tell_phone(0, AgentInput::Transfer { call, to: to.clone() });
+    assert_eq!(story.sent(&Method::Invite), 1, "one at a time");
+    story.send(&answer(&target, "486 Busy Here", ""));
+    assert_eq!(story.phones[0].news.last(), Some(&step(TransferStep::Failed(EndReason::Busy))));
+
+    story.tell_phone(0, AgentInput::Transfer { call, to });
+    let target = story.target();
+    story.send(&answer(&target, "200 OK", "v=far"));
+    let news = &story.phones[0].news;
+    let ended = AgentOutput::Ended { call, reason: EndReason::RemoteHungUp };
+    assert_eq!(news[news.len() - 2..], [step(TransferStep::Done), ended]);
+    assert_eq!(story.edge.live_calls(), 1);
+}
+
+#[test]
+fn a_user_transfers_a_call_that_the_phone_began_over_a_connection_that_breaks() {
+    let (mut story, call) = dialled();
+    let connection = story.phones[0].connection.unwrap();
+    story.edge.handle(story.now, Input::ConnectionClosed { connection });
+    story.phones[0].agent.handle(story.now, AgentInput::Transfer { call, to: "+81398765432".to_owned() });
+    while story.phones[0].agent.poll_output().is_some() {}
+    story.tell_phone(0, AgentInput::NetworkChanged);
+    let target = story.target();
+    assert_eq!(target.body().as_ref(), b"v=target", "the REFER was sent again");
+    story.send(&answer(&target, "200 OK", "v=far"));
+    let done = AgentOutput::TransferChanged { call, step: TransferStep::Done };
+    assert!(story.phones[0].news.contains(&done));
 }
