@@ -5,6 +5,7 @@
 //! [`Scoped`], or of [`Tx`] where the tenant is what is looked for) and its tests. No SQL is written elsewhere.
 
 mod admin_tokens;
+mod bulk;
 mod call_events;
 mod calls;
 mod changes;

@@ -11,6 +11,7 @@
 //! `trunk` and `device` read what comes, `perform` does what a call wants, `changes` lets the two ends of a call that talks
 //! change their sessions, `transfer` passes one of them on to somebody else, `registrar` keeps the bindings.
 
+mod accounts;
 mod agenda;
 mod bindings;
 mod call;

@@ -1,9 +1,12 @@
 //! The why-it-rang timeline of a call.
 
+use std::sync::LazyLock;
+
 use callfield_domain::{CallId, DeviceId, TimelineEvent, Timestamp};
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::bulk::{Bulk, LazyBulk};
 use super::word::{from_word, word};
 use super::{Result, Scoped, on, statements};
 
@@ -15,27 +18,40 @@ struct Row {
     detail: Option<String>,
 }
 
+/// A step goes behind those that its call has: `:6` is how many of this statement are before it.
+pub(super) static APPEND: LazyBulk = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO call_events (tenant_id, call_id, position, at, milestone, device_id, detail)",
+        "($1, :1, (SELECT COALESCE(MAX(position), 0) + :6 FROM call_events WHERE tenant_id = $1 AND call_id = :1),
+            :2, :3, :4, :5)",
+        6,
+        "",
+    )
+});
+
 statements! {
-    APPEND = "INSERT INTO call_events (tenant_id, call_id, position, at, milestone, device_id, detail)
-        SELECT $1, $2, COALESCE(MAX(position), 0) + 1, $3, $4, $5, $6 FROM call_events
-        WHERE tenant_id = $1 AND call_id = $2";
     OF_CALL = "SELECT at, milestone, device_id, detail FROM call_events
         WHERE tenant_id = $1 AND call_id = $2 ORDER BY at, position";
 }
 
 impl Scoped {
-    /// Adds steps to the timeline of a call.
-    pub async fn append_events(&mut self, call: CallId, events: &[TimelineEvent]) -> Result<()> {
+    /// Adds steps to the timelines of calls.
+    pub async fn append_events(&mut self, events: &[(CallId, TimelineEvent)]) -> Result<()> {
         let tenant = self.tenant.uuid();
-        for event in events {
-            on!(self.tx, connection => sqlx::query(APPEND)
-                .bind(tenant)
-                .bind(call.uuid())
-                .bind(event.at.as_millis())
-                .bind(word(event.milestone))
-                .bind(event.device.map(DeviceId::uuid))
-                .bind(event.detail.as_deref())
-                .execute(connection).await.map(drop))?;
+        for (append, events) in APPEND.cut(events) {
+            on!(self.tx, connection => {
+                let mut query = sqlx::query(append).bind(tenant);
+                for ((call, event), nth) in events.iter().zip(1_i64..) {
+                    query = query
+                        .bind(call.uuid())
+                        .bind(event.at.as_millis())
+                        .bind(word(event.milestone))
+                        .bind(event.device.map(DeviceId::uuid))
+                        .bind(event.detail.as_deref())
+                        .bind(nth);
+                }
+                query.execute(connection).await.map(drop)
+            })?;
         }
         Ok(())
     }

@@ -147,7 +147,7 @@ impl House {
     async fn append(&self, call: CallId, at: i64, milestone: Milestone) {
         let event = TimelineEvent { at: Timestamp::from_millis(at), milestone, device: None, detail: None };
         let mut rows = self.db.write(self.tenant).await.unwrap();
-        rows.append_events(call, &[event]).await.unwrap();
+        rows.append_events(&[(call, event)]).await.unwrap();
         rows.commit().await.unwrap();
     }
 

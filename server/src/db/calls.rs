@@ -1,9 +1,12 @@
 //! Calls: the facts the server knows, one row a call.
 
+use std::sync::LazyLock;
+
 use callfield_domain::{CallFacts, CallId, CallState, DeviceId, Outcome, TenantId, Timestamp, UserId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::bulk::{Bulk, LazyBulk};
 use super::word::{from_word, word};
 use super::{Result, Scoped, on, statements};
 
@@ -41,16 +44,22 @@ struct Row {
     record_made_at: Option<i64>,
 }
 
-statements! {
-    /// A call that is over stays as it is, and a call never becomes another one: phones choose the ids of their calls.
-    UPSERT = "INSERT INTO calls (tenant_id, id, direction, caller, callee, user_id, device_id, state, outcome,
-            started_at, answered_at, ended_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-        ON CONFLICT (tenant_id, id) DO UPDATE SET user_id = excluded.user_id, device_id = excluded.device_id,
+/// A call that is over stays as it is, and a call never becomes another one: phones choose the ids of their calls.
+pub(super) static UPSERT: LazyBulk = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO calls (tenant_id, id, direction, caller, callee, user_id, device_id, state, outcome, started_at,
+            answered_at, ended_at)",
+        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11)",
+        11,
+        "ON CONFLICT (tenant_id, id) DO UPDATE SET user_id = excluded.user_id, device_id = excluded.device_id,
             state = excluded.state, outcome = excluded.outcome, answered_at = excluded.answered_at,
             ended_at = excluded.ended_at
         WHERE calls.ended_at IS NULL AND calls.direction = excluded.direction
-            AND calls.started_at = excluded.started_at";
+            AND calls.started_at = excluded.started_at",
+    )
+});
+
+statements! {
     ONE = "SELECT id, direction, caller, callee, user_id, device_id, state, outcome, started_at, answered_at,
             ended_at, record_made_at
         FROM calls WHERE tenant_id = $1 AND id = $2";
@@ -70,28 +79,41 @@ statements! {
     END_ABANDONED = "UPDATE calls SET state = $3, ended_at = $2,
             outcome = CASE WHEN answered_at IS NULL THEN $4 ELSE $5 END
         WHERE tenant_id = $1 AND ended_at IS NULL";
-    RECORD_MADE = "UPDATE calls SET record_made_at = $3 WHERE tenant_id = $1 AND id = $2";
+    /// Up to a call of the list of those without: all that the list had, as one unit of work.
+    RECORDS_MADE = "UPDATE calls SET record_made_at = $2
+        WHERE tenant_id = $1 AND record_made_at IS NULL AND ended_at <= $3 AND (ended_at < $3 OR id <= $4)";
 }
 
 impl Scoped {
     /// Stores what is known of a call: its first facts or newer ones. What another call with the same id knows, or
     /// what comes after the end, changes nothing.
     pub async fn put_call(&mut self, facts: &CallFacts) -> Result<()> {
+        self.put_calls(&[facts]).await
+    }
+
+    /// Stores what is known of calls, as [`Self::put_call`] does; each id only once.
+    pub async fn put_calls(&mut self, calls: &[&CallFacts]) -> Result<()> {
         let tenant = self.tenant.uuid();
-        on!(self.tx, connection => sqlx::query(UPSERT)
-            .bind(tenant)
-            .bind(facts.id.uuid())
-            .bind(word(facts.direction))
-            .bind(&facts.from)
-            .bind(&facts.to)
-            .bind(facts.user.map(UserId::uuid))
-            .bind(facts.device.map(DeviceId::uuid))
-            .bind(word(facts.state))
-            .bind(facts.outcome.map(word))
-            .bind(facts.started_at.as_millis())
-            .bind(facts.answered_at.map(Timestamp::as_millis))
-            .bind(facts.ended_at.map(Timestamp::as_millis))
-            .execute(connection).await.map(drop))?;
+        for (upsert, calls) in UPSERT.cut(calls) {
+            on!(self.tx, connection => {
+                let mut query = sqlx::query(upsert).bind(tenant);
+                for facts in calls {
+                    query = query
+                        .bind(facts.id.uuid())
+                        .bind(word(facts.direction))
+                        .bind(&facts.from)
+                        .bind(&facts.to)
+                        .bind(facts.user.map(UserId::uuid))
+                        .bind(facts.device.map(DeviceId::uuid))
+                        .bind(word(facts.state))
+                        .bind(facts.outcome.map(word))
+                        .bind(facts.started_at.as_millis())
+                        .bind(facts.answered_at.map(Timestamp::as_millis))
+                        .bind(facts.ended_at.map(Timestamp::as_millis));
+                }
+                query.execute(connection).await.map(drop)
+            })?;
+        }
         Ok(())
     }
 
@@ -144,13 +166,14 @@ impl Scoped {
             .execute(connection).await.map(|done| done.rows_affected()))?)
     }
 
-    /// Notes that the record of a call was made.
-    pub async fn mark_record_made(&mut self, call: CallId, at: Timestamp) -> Result<()> {
+    /// Notes that the records of calls were made: of `last` and of all before it in [`Self::calls_without_record`].
+    pub async fn mark_records_made(&mut self, last: &CallFacts, at: Timestamp) -> Result<()> {
         let tenant = self.tenant.uuid();
-        on!(self.tx, connection => sqlx::query(RECORD_MADE)
+        on!(self.tx, connection => sqlx::query(RECORDS_MADE)
             .bind(tenant)
-            .bind(call.uuid())
             .bind(at.as_millis())
+            .bind(last.ended_at.map(Timestamp::as_millis))
+            .bind(last.id.uuid())
             .execute(connection).await.map(drop))?;
         Ok(())
     }

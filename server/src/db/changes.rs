@@ -1,9 +1,12 @@
 //! The changes that made records, for the feed and for who wrote what; and those that were refused.
 
+use std::sync::LazyLock;
+
 use callfield_domain::{DeviceId, RecordId, Timestamp, UserId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::bulk::{Bulk, LazyBulk};
 use super::{Result, Scoped, on, statements};
 
 /// A change that was taken.
@@ -69,11 +72,17 @@ struct RefusedRow {
     bytes: Vec<u8>,
 }
 
+pub(super) static APPEND: LazyBulk = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO changes (tenant_id, doc_id, hash, seq, epoch, actor, author, device_id, txn, claimed_at,
+            received_at, bytes)",
+        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11)",
+        11,
+        "ON CONFLICT (tenant_id, doc_id, hash) DO NOTHING",
+    )
+});
+
 statements! {
-    APPEND = "INSERT INTO changes (tenant_id, doc_id, hash, seq, epoch, actor, author, device_id, txn, claimed_at,
-            received_at, bytes)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-        ON CONFLICT (tenant_id, doc_id, hash) DO NOTHING";
     AFTER = "SELECT actor, bytes FROM changes WHERE tenant_id = $1 AND doc_id = $2 AND epoch = $3 AND seq > $4
         ORDER BY seq LIMIT $5";
     DEVICE_OF = "SELECT device_id FROM changes WHERE tenant_id = $1 AND doc_id = $2 AND hash = $3";
@@ -85,23 +94,29 @@ statements! {
 }
 
 impl Scoped {
-    /// Stores a change; one that is known stays as it is.
-    pub async fn append_change(&mut self, change: &NewChange) -> Result<()> {
+    /// Appends changes; one that is known stays as it was.
+    pub async fn append_changes(&mut self, changes: &[NewChange]) -> Result<()> {
         let tenant = self.tenant.uuid();
-        on!(self.tx, connection => sqlx::query(APPEND)
-            .bind(tenant)
-            .bind(change.doc.uuid())
-            .bind(&change.hash)
-            .bind(change.seq)
-            .bind(i64::from(change.epoch))
-            .bind(&change.actor)
-            .bind(change.author.map(UserId::uuid))
-            .bind(change.device.map(DeviceId::uuid))
-            .bind(change.txn)
-            .bind(change.claimed_at.as_millis())
-            .bind(change.received_at.as_millis())
-            .bind(&change.bytes)
-            .execute(connection).await.map(drop))?;
+        for (append, changes) in APPEND.cut(changes) {
+            on!(self.tx, connection => {
+                let mut query = sqlx::query(append).bind(tenant);
+                for change in changes {
+                    query = query
+                        .bind(change.doc.uuid())
+                        .bind(&change.hash)
+                        .bind(change.seq)
+                        .bind(i64::from(change.epoch))
+                        .bind(&change.actor)
+                        .bind(change.author.map(UserId::uuid))
+                        .bind(change.device.map(DeviceId::uuid))
+                        .bind(change.txn)
+                        .bind(change.claimed_at.as_millis())
+                        .bind(change.received_at.as_millis())
+                        .bind(&change.bytes);
+                }
+                query.execute(connection).await.map(drop)
+            })?;
+        }
         Ok(())
     }
 
@@ -198,10 +213,11 @@ mod tests {
             let device = DeviceId::new(Timestamp::ZERO, &mut house.random);
             let mut rows = house.write().await;
             for n in [3, 1, 2] {
-                rows.append_change(&change(doc, n, Some(device))).await.unwrap();
+                rows.append_changes(&[change(doc, n, Some(device))]).await.unwrap();
             }
-            rows.append_change(&NewChange { seq: 9, device: None, ..change(doc, 1, None) }).await.unwrap();
-            rows.append_change(&NewChange { epoch: 1, ..change(doc, 4, None) }).await.unwrap();
+            let known = NewChange { seq: 9, device: None, ..change(doc, 1, None) };
+            let later = NewChange { epoch: 1, ..change(doc, 4, None) };
+            rows.append_changes(&[known, later]).await.unwrap();
             rows.commit().await.unwrap();
             let mut rows = house.read().await;
             let sent = |n: u8| ChangeBytes { actor: vec![1; 16], bytes: vec![n; 3] };
@@ -214,7 +230,7 @@ mod tests {
         async fn a_change_of_no_record_is_dangling_and_a_refused_one_is_kept_once(db: Db) {
             let mut house = House::new(&db).await;
             let nothing = RecordId::new(Timestamp::ZERO, &mut house.random);
-            let dangling = house.write().await.append_change(&change(nothing, 1, None)).await;
+            let dangling = house.write().await.append_changes(&[change(nothing, 1, None)]).await;
             assert!(dangling.unwrap_err().is_dangling());
             let refused = RefusedChange {
                 hash: vec![6; 32],

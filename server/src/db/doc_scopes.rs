@@ -1,9 +1,12 @@
 //! Which scope holds which record, and when that last changed: the feed.
 
+use std::sync::LazyLock;
+
 use callfield_domain::RecordId;
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::bulk::{Bulk, LazyBulk};
 use super::{Result, Scoped, on, statements};
 
 /// The scope holds the record.
@@ -57,11 +60,18 @@ struct HeldRow {
     heads: Vec<u8>,
 }
 
-statements! {
-    PUT = "INSERT INTO doc_scopes (tenant_id, scope, doc_id, seq, entered_seq, state) VALUES ($1, $2, $3, $4, $4, $5)
-        ON CONFLICT (tenant_id, scope, doc_id) DO UPDATE SET seq = excluded.seq, state = excluded.state,
+pub(super) static PUT: LazyBulk = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO doc_scopes (tenant_id, scope, doc_id, seq, entered_seq, state)",
+        "($1, :1, :2, :3, :3, :4)",
+        4,
+        "ON CONFLICT (tenant_id, scope, doc_id) DO UPDATE SET seq = excluded.seq, state = excluded.state,
             entered_seq = CASE WHEN doc_scopes.state = excluded.state
-                THEN doc_scopes.entered_seq ELSE excluded.entered_seq END";
+                THEN doc_scopes.entered_seq ELSE excluded.entered_seq END",
+    )
+});
+
+statements! {
     OF_DOC = "SELECT scope FROM doc_scopes WHERE tenant_id = $1 AND doc_id = $2 AND state = $3 ORDER BY scope";
     FEED = "SELECT doc_id, seq, entered_seq, state FROM doc_scopes WHERE tenant_id = $1 AND scope = $2 AND seq > $3
         ORDER BY seq LIMIT $4";
@@ -71,16 +81,22 @@ statements! {
 }
 
 impl Scoped {
-    /// Notes at `seq` that a scope holds a record, or that the record left it.
-    pub async fn put_scope(&mut self, scope: &str, entry: FeedEntry) -> Result<()> {
+    /// Puts records into scopes, or notes that they left them; each pair only once.
+    pub async fn put_scopes(&mut self, entries: &[(&str, FeedEntry)]) -> Result<()> {
         let tenant = self.tenant.uuid();
-        on!(self.tx, connection => sqlx::query(PUT)
-            .bind(tenant)
-            .bind(scope)
-            .bind(entry.doc.uuid())
-            .bind(entry.seq)
-            .bind(if entry.is_held { HELD } else { LEFT })
-            .execute(connection).await.map(drop))?;
+        for (put, entries) in PUT.cut(entries) {
+            on!(self.tx, connection => {
+                let mut query = sqlx::query(put).bind(tenant);
+                for (scope, entry) in entries {
+                    query = query
+                        .bind(*scope)
+                        .bind(entry.doc.uuid())
+                        .bind(entry.seq)
+                        .bind(if entry.is_held { HELD } else { LEFT });
+                }
+                query.execute(connection).await.map(drop)
+            })?;
+        }
         Ok(())
     }
 
@@ -141,7 +157,7 @@ mod tests {
             let (one, two) = (house.doc("contact", json!({})).await.id, house.doc("contact", json!({})).await.id);
             let mut rows = house.write().await;
             for (doc, seq) in [(one, 1), (two, 2), (one, 3)] {
-                rows.put_scope("tenant", FeedEntry { doc, seq, is_held: true }).await.unwrap();
+                rows.put_scopes(&[("tenant", FeedEntry { doc, seq, is_held: true })]).await.unwrap();
             }
             rows.commit().await.unwrap();
             let mut rows = house.read().await;
@@ -157,9 +173,9 @@ mod tests {
             let mut house = House::new(&db).await;
             let doc = house.doc("contact", json!({})).await.id;
             let mut rows = house.write().await;
-            rows.put_scope("user:a", FeedEntry { doc, seq: 1, is_held: true }).await.unwrap();
-            rows.put_scope("user:a", FeedEntry { doc, seq: 2, is_held: false }).await.unwrap();
-            rows.put_scope("user:b", FeedEntry { doc, seq: 2, is_held: true }).await.unwrap();
+            rows.put_scopes(&[("user:a", FeedEntry { doc, seq: 1, is_held: true })]).await.unwrap();
+            rows.put_scopes(&[("user:a", FeedEntry { doc, seq: 2, is_held: false })]).await.unwrap();
+            rows.put_scopes(&[("user:b", FeedEntry { doc, seq: 2, is_held: true })]).await.unwrap();
             rows.commit().await.unwrap();
             let mut rows = house.read().await;
             assert_eq!(rows.scopes_of(doc).await.unwrap(), ["user:b"]);

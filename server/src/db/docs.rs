@@ -1,11 +1,14 @@
 //! Records: one row a document, with the projection of its current values.
 
+use std::sync::LazyLock;
+
 use callfield_domain::{RecordId, Timestamp, UserId};
 use serde_json::Value;
 use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::bulk::{Bulk, LazyBulk};
 use super::{Result, Scoped, on, statements};
 
 /// A record as it is stored.
@@ -55,12 +58,18 @@ pub(super) struct Row {
     created_at: i64,
 }
 
-statements! {
-    PUT = "INSERT INTO docs (tenant_id, id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-        ON CONFLICT (tenant_id, id) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch,
+pub(super) static PUT: LazyBulk = LazyLock::new(|| {
+    Bulk::new(
+        "INSERT INTO docs (tenant_id, id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at)",
+        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9)",
+        9,
+        "ON CONFLICT (tenant_id, id) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch,
             snapshot = excluded.snapshot, heads = excluded.heads, projection = excluded.projection,
-            last_seq = excluded.last_seq";
+            last_seq = excluded.last_seq",
+    )
+});
+
+statements! {
     ONE = "SELECT id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at
         FROM docs WHERE tenant_id = $1 AND id = $2";
     OF_TYPE = "SELECT id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at
@@ -69,21 +78,27 @@ statements! {
 }
 
 impl Scoped {
-    /// Stores a record: a new one, or newer bytes of a known one.
-    pub async fn put_doc(&mut self, doc: &Doc) -> Result<()> {
+    /// Stores new states of records; each id only once.
+    pub async fn put_docs(&mut self, docs: &[Doc]) -> Result<()> {
         let tenant = self.tenant.uuid();
-        on!(self.tx, connection => sqlx::query(PUT)
-            .bind(tenant)
-            .bind(doc.id.uuid())
-            .bind(&doc.record_type)
-            .bind(doc.owner.map(UserId::uuid))
-            .bind(i64::from(doc.epoch))
-            .bind(&doc.snapshot)
-            .bind(&doc.heads)
-            .bind(Json(&doc.projection))
-            .bind(doc.last_seq)
-            .bind(doc.created_at.as_millis())
-            .execute(connection).await.map(drop))?;
+        for (put, docs) in PUT.cut(docs) {
+            on!(self.tx, connection => {
+                let mut query = sqlx::query(put).bind(tenant);
+                for doc in docs {
+                    query = query
+                        .bind(doc.id.uuid())
+                        .bind(&doc.record_type)
+                        .bind(doc.owner.map(UserId::uuid))
+                        .bind(i64::from(doc.epoch))
+                        .bind(&doc.snapshot)
+                        .bind(&doc.heads)
+                        .bind(Json(&doc.projection))
+                        .bind(doc.last_seq)
+                        .bind(doc.created_at.as_millis());
+                }
+                query.execute(connection).await.map(drop)
+            })?;
+        }
         Ok(())
     }
 
@@ -159,7 +174,7 @@ mod tests {
                 ..doc.clone()
             };
             let mut rows = house.write().await;
-            rows.put_doc(&newer).await.unwrap();
+            rows.put_docs(std::slice::from_ref(&newer)).await.unwrap();
             rows.commit().await.unwrap();
             let mut rows = house.read().await;
             assert_eq!(rows.projection(doc.id).await.unwrap(), Some(newer.projection.clone()));

@@ -111,7 +111,7 @@ impl House {
             last_seq: rows.take_seq(1).await.unwrap(),
             created_at: Timestamp::from_millis(20),
         };
-        rows.put_doc(&doc).await.unwrap();
+        rows.put_docs(std::slice::from_ref(&doc)).await.unwrap();
         rows.commit().await.unwrap();
         doc
     }

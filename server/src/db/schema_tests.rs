@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{Column as _, Either, Executor as _, PgConnection, SqliteConnection, Statement as _};
 
+use super::bulk::LazyBulk;
 use super::testing::{postgres, postgres_url, sqlite};
 use super::{Db, DbError, Place, PostgresTx, SqliteTx, Tx};
 
@@ -24,6 +25,14 @@ const STATEMENTS: &[(&str, &[(&str, &str)])] = &[
     ("tenants", super::tenants::STATEMENTS),
     ("trunks", super::trunks::STATEMENTS),
     ("users", super::users::STATEMENTS),
+];
+
+static BULKS: [&LazyBulk; 5] = [
+    &super::call_events::APPEND,
+    &super::calls::UPSERT,
+    &super::changes::APPEND,
+    &super::doc_scopes::PUT,
+    &super::docs::PUT,
 ];
 
 const SQLITE_COLUMNS: &str = "SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c
@@ -59,6 +68,11 @@ async fn every_statement_prepares_on_both_engines() {
             assert_eq!(ours, theirs, "columns of {table} {name}");
             assert_eq!(parameters, others, "parameters of {table} {name}");
         }
+    }
+    for sql in BULKS.iter().flat_map(|bulk| bulk.texts()) {
+        let (_, parameters) = on_sqlite(sqlite, sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let (_, others) = on_postgres(postgres, sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(parameters, others, "parameters of {sql}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! Writes calls and their timelines behind the edge's back, and says when a call's row is on disk.
 //!
 //! The edge never waits for the database: what it wants stored is queued here, and everything that queued while one
-//! transaction was committed goes into the next.
+//! transaction was committed, and shortly after, goes into the next. Of several facts of one call in it only the newest
+//! are written.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::db;
 const QUEUE_MAX: usize = 65_536;
 /// How many entries one transaction takes.
 const BATCH_MAX: usize = 512;
+/// How long the first entry of a transaction waits for company: a flush to the disk costs as much as many rows.
+const COMPANY: Duration = Duration::from_millis(10);
 /// The pause before a failed transaction is tried again; doubled each time.
 const RETRY: Duration = Duration::from_millis(100);
 /// How often it is tried.
@@ -101,6 +104,14 @@ pub(super) async fn repair(app: &App) {
 async fn write_all(app: App, mut entries: mpsc::Receiver<Entry>, answers: mpsc::Sender<Input>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while entries.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        if batch.len() < BATCH_MAX {
+            tokio::time::sleep(COMPANY).await;
+            while batch.len() < BATCH_MAX
+                && let Ok(entry) = entries.try_recv()
+            {
+                batch.push(entry);
+            }
+        }
         let mut tenants: BTreeMap<TenantId, Vec<Entry>> = BTreeMap::new();
         for entry in batch.drain(..) {
             tenants.entry(entry.tenant()).or_default().push(entry);
@@ -133,12 +144,83 @@ async fn write_with_retries(app: &App, tenant: TenantId, entries: &[Entry], answ
 }
 
 async fn write(app: &App, tenant: TenantId, entries: &[Entry]) -> db::Result<()> {
+    let Batch { calls, events } = Batch::of(entries);
     let mut rows = app.db.write(tenant).await?;
-    for entry in entries {
-        match entry {
-            Entry::Facts { facts, .. } => rows.put_call(facts).await?,
-            Entry::Event { call, event, .. } => rows.append_events(*call, std::slice::from_ref(event)).await?,
+    rows.put_calls(&calls.into_values().collect::<Vec<_>>()).await?;
+    rows.append_events(&events).await?;
+    rows.commit().await
+}
+
+/// What one transaction writes.
+#[derive(Default)]
+struct Batch<'a> {
+    calls: BTreeMap<CallId, &'a CallFacts>,
+    events: Vec<(CallId, TimelineEvent)>,
+}
+
+impl<'a> Batch<'a> {
+    fn of(entries: &'a [Entry]) -> Self {
+        let mut batch = Self::default();
+        for entry in entries {
+            match entry {
+                Entry::Facts { facts, .. } => batch.put(facts),
+                Entry::Event { call, event, .. } => batch.events.push((*call, event.clone())),
+            }
+        }
+        batch
+    }
+
+    /// As the database has it: a call that is over stays as it is, and a call never becomes another one.
+    fn put(&mut self, facts: &'a CallFacts) {
+        let first = self.calls.entry(facts.id).or_insert(facts);
+        let is_same = first.started_at == facts.started_at && first.direction == facts.direction;
+        if is_same && first.ended_at.is_none() {
+            *first = facts;
         }
     }
-    rows.commit().await
+}
+
+#[cfg(test)]
+mod tests {
+    use callfield_domain::{CallState, Direction, Milestone, Random, Seed, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn of_one_call_the_newest_facts_are_written_until_it_is_over() {
+        let mut random = Random::new(Seed::from_number(1));
+        let (tenant, at) = (TenantId::new(Timestamp::ZERO, &mut random), Timestamp::from_millis);
+        let rings = CallFacts {
+            id: CallId::new(Timestamp::ZERO, &mut random),
+            tenant,
+            direction: Direction::Inbound,
+            from: "+81350001000".to_owned(),
+            to: "+81312345678".to_owned(),
+            user: None,
+            device: None,
+            state: CallState::Ringing,
+            outcome: None,
+            started_at: at(1),
+            answered_at: None,
+            ended_at: None,
+        };
+        let talks = CallFacts { answered_at: Some(at(2)), ..rings.clone() };
+        let over = CallFacts { ended_at: Some(at(3)), ..talks.clone() };
+        let another = CallFacts { started_at: at(9), ..rings.clone() };
+        let other = CallFacts { id: CallId::new(at(1), &mut random), ..rings.clone() };
+        let event = TimelineEvent { at: at(1), milestone: Milestone::Invited, device: None, detail: None };
+        let facts = |facts: &CallFacts| Entry::Facts { facts: facts.clone(), last: facts.ended_at.is_some() };
+        let entries = [
+            facts(&rings),
+            Entry::Event { tenant, call: rings.id, event: event.clone() },
+            facts(&other),
+            facts(&another),
+            facts(&talks),
+            facts(&over),
+            facts(&rings),
+        ];
+        let batch = Batch::of(&entries);
+        assert_eq!(batch.calls.into_values().collect::<Vec<_>>(), [&over, &other]);
+        assert_eq!(batch.events, [(rings.id, event)]);
+    }
 }

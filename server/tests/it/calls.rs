@@ -85,8 +85,8 @@ db_test! {
             detail: detail.map(str::to_owned),
         };
         let mut write = office.app.db.write(office.tenant).await.unwrap();
-        write.append_events(call.id, &[event(9, Milestone::PushAccepted, Some("id-1"))]).await.unwrap();
-        write.append_events(call.id, &[event(0, Milestone::Invited, None), event(9, Milestone::Registered, None)])
+        write.append_events(&[(call.id, event(9, Milestone::PushAccepted, Some("id-1")))]).await.unwrap();
+        write.append_events(&[event(0, Milestone::Invited, None), event(9, Milestone::Registered, None)].map(|event| (call.id, event)))
             .await.unwrap();
         write.commit().await.unwrap();
         let answer = office.get(&phone.token, &format!("/v1/calls/{}/timeline", call.id)).await;

@@ -54,6 +54,7 @@ impl Switchboard {
 
     /// A device's account is gone: it is not reached any more.
     pub(super) fn revoke(&mut self, now: Timestamp, device: DeviceId) {
+        self.logins.revoke(now, device);
         let Some(binding) = self.bindings.unbind(device) else { return };
         if let (None, Flow::Stream(connection)) = (&binding.desk, binding.flow) {
             self.outputs.push_back(Output::CloseConnection { connection });

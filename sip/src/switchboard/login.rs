@@ -1,12 +1,14 @@
 //! Logins: who sends a request that came over no phone's connection is challenged, and the answer checked (RFC 7616).
 //!
 //! The shell keeps the accounts and is asked for one at a time; a user who does not exist is asked for, checked and
-//! answered as one whose password is wrong, so that nobody can find out who exists.
+//! answered as one whose password is wrong, so that nobody can find out who exists. Only who has the password is let in
+//! without asking again for a while.
 
 use std::collections::BTreeMap;
 
-use callfield_domain::{Seed, Timestamp};
+use callfield_domain::{DeviceId, Seed, Timestamp};
 
+use super::accounts::Accounts;
 use super::{Account, Output, Switchboard};
 use crate::digest::{Algorithm, Check, Credentials, Ha1, Signed, Verifier};
 use crate::message::{Message, Method};
@@ -18,6 +20,7 @@ const WAITING_MAX: usize = 4_096;
 /// Logins that are under way.
 pub(super) struct Logins {
     verifier: Verifier,
+    accounts: Accounts,
     waiting: BTreeMap<ServerId, Waiting>,
 }
 
@@ -32,12 +35,25 @@ impl Logins {
     /// None yet; nobody may guess the seed.
     pub(super) fn new(domain: &str, algorithms: &[Algorithm], seed: Seed) -> Self {
         let verifier = Verifier::new(domain, algorithms, seed);
-        Self { verifier, waiting: BTreeMap::new() }
+        Self { verifier, accounts: Accounts::default(), waiting: BTreeMap::new() }
     }
 
     /// Forgets a request that is over.
     pub(super) fn forget(&mut self, id: ServerId) {
         self.waiting.remove(&id);
+    }
+
+    /// Lets nobody in any more as this device.
+    pub(super) fn revoke(&mut self, now: Timestamp, device: DeviceId) {
+        self.accounts.revoke(now, device);
+    }
+
+    /// The account of who proves to have its password, if it did so of late.
+    fn proven(&mut self, now: Timestamp, credentials: &Credentials, request: &Message) -> Option<Account> {
+        let account = self.accounts.proven(now, &credentials.user)?;
+        let stored = account.hash(credentials.algorithm);
+        let check = Signed::of(request, |signed| self.verifier.verify(now, credentials, signed, stored));
+        (check == Check::Accepted).then(|| account.clone())
     }
 }
 
@@ -48,6 +64,9 @@ impl Switchboard {
             self.count("challenged");
             return self.challenge(now, id, request, false);
         };
+        if let Some(account) = self.logins.proven(now, &credentials, request) {
+            return self.take_login(now, id, flow, request, &account);
+        }
         if self.logins.waiting.len() >= WAITING_MAX {
             self.count("flooded");
             return self.respond(now, id, request, 503);
@@ -60,11 +79,15 @@ impl Switchboard {
     /// The shell looked for the account; `None` if there is none.
     pub(super) fn check_login(&mut self, now: Timestamp, id: ServerId, account: Option<Account>) {
         let Some(Waiting { flow, request, credentials }) = self.logins.waiting.remove(&id) else { return };
+        let account = account.filter(|account| !self.logins.accounts.is_revoked(account));
         let stored = account.as_ref().and_then(|account| account.hash(credentials.algorithm));
         let verifier = &mut self.logins.verifier;
         let check = Signed::of(&request, |signed| verifier.verify(now, &credentials, signed, stored));
         match (check, account) {
-            (Check::Accepted, Some(account)) => self.take_login(now, id, flow, &request, &account),
+            (Check::Accepted, Some(account)) => {
+                self.logins.accounts.keep(now, &account);
+                self.take_login(now, id, flow, &request, &account);
+            }
             (Check::Stale, _) => {
                 self.count("stale_nonce");
                 self.challenge(now, id, &request, true);

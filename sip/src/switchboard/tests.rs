@@ -4,6 +4,7 @@
 mod calls;
 mod changes;
 mod desk;
+mod desk_accounts;
 mod outbound;
 mod refusals;
 mod registration;

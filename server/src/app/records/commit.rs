@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use callfield_domain::{DeviceId, Milestone, PhoneNumber, RecordId, TimelineEvent, Timestamp, UserId};
-use callfield_sync::ingest::{self, Context, Ingested, Outcome, Refused, Stored};
+use callfield_domain::{CallId, DeviceId, Milestone, PhoneNumber, RecordId, TimelineEvent, Timestamp, UserId};
+use callfield_sync::ingest::{self, Context, Ingested, Outcome, Refused, Stored, Taken};
 use callfield_sync::protocol::Push;
 use callfield_sync::schema::RecordType;
 use serde_json::Value;
@@ -93,33 +93,60 @@ pub(super) async fn store(
     }
     let count = i64::try_from(numbers_needed).unwrap_or(i64::MAX);
     let mut seq = rows.take_seq(count).await? - count;
-    let country = rows.tenant_row().await?.map(|tenant| tenant.country).unwrap_or_default();
+    let mut new = NewRows::default();
     for outcome in outcomes {
         let first = seq + 1;
         seq += i64::try_from(numbers_of(outcome)).unwrap_or(0);
-        rows.put_doc(&doc(outcome, seq, now)).await?;
+        new.docs.push(doc(outcome, seq, now));
         for (change, seq) in outcome.changes.iter().zip(first..) {
-            rows.append_change(&NewChange {
-                doc: outcome.id,
-                hash: change.hash.as_bytes().to_vec(),
-                seq,
-                epoch: outcome.epoch,
-                actor: change.actor.as_bytes().to_vec(),
-                author: change.author,
-                // Counter-changes are the server's own.
-                device: device.filter(|_| change.txn.is_some()),
-                txn: change.txn.map(callfield_sync::protocol::TxnId::uuid),
-                claimed_at: change.claimed_at,
-                received_at: now,
-                bytes: change.bytes.clone(),
-            })
-            .await?;
+            new.changes.push(new_change(outcome, change, seq, device, now));
         }
-        place(rows, outcome, seq).await?;
-        rows.index_numbers(outcome.id, &numbers(outcome, &country)).await?;
-        note_log(rows, outcome, device, now).await?;
+        let entry = |is_held| FeedEntry { doc: outcome.id, seq, is_held };
+        new.scopes.extend(outcome.scopes.iter().map(|scope| (scope.clone(), entry(true))));
+        // A record that the store did not have was in no scope.
+        let before = if outcome.is_new { Vec::new() } else { rows.scopes_of(outcome.id).await? };
+        let left = before.into_iter().filter(|scope| !outcome.scopes.contains(scope));
+        new.scopes.extend(left.map(|scope| (scope, entry(false))));
+        new.events.extend(log_noted(outcome, device, now));
     }
-    Ok(())
+    new.write(rows).await?;
+    index_numbers(rows, outcomes).await
+}
+
+/// What becomes rows, each kind in as few statements as can be.
+#[derive(Default)]
+struct NewRows {
+    docs: Vec<Doc>,
+    changes: Vec<NewChange>,
+    scopes: Vec<(String, FeedEntry)>,
+    events: Vec<(CallId, TimelineEvent)>,
+}
+
+impl NewRows {
+    async fn write(self, rows: &mut Scoped) -> db::Result<()> {
+        rows.put_docs(&self.docs).await?;
+        rows.append_changes(&self.changes).await?;
+        let scopes: Vec<_> = self.scopes.iter().map(|(scope, entry)| (scope.as_str(), *entry)).collect();
+        rows.put_scopes(&scopes).await?;
+        rows.append_events(&self.events).await
+    }
+}
+
+fn new_change(outcome: &Outcome, change: &Taken, seq: i64, device: Option<DeviceId>, now: Timestamp) -> NewChange {
+    NewChange {
+        doc: outcome.id,
+        hash: change.hash.as_bytes().to_vec(),
+        seq,
+        epoch: outcome.epoch,
+        actor: change.actor.as_bytes().to_vec(),
+        author: change.author,
+        // Counter-changes are the server's own.
+        device: device.filter(|_| change.txn.is_some()),
+        txn: change.txn.map(callfield_sync::protocol::TxnId::uuid),
+        claimed_at: change.claimed_at,
+        received_at: now,
+        bytes: change.bytes.clone(),
+    }
 }
 
 /// A change each, and one for a state without changes of its own.
@@ -142,15 +169,17 @@ fn doc(outcome: &Outcome, last_seq: i64, now: Timestamp) -> Doc {
     }
 }
 
-async fn place(rows: &mut Scoped, outcome: &Outcome, seq: i64) -> db::Result<()> {
-    let entry = |is_held| FeedEntry { doc: outcome.id, seq, is_held };
-    for scope in rows.scopes_of(outcome.id).await? {
-        if !outcome.scopes.contains(&scope) {
-            rows.put_scope(&scope, entry(false)).await?;
+async fn index_numbers(rows: &mut Scoped, outcomes: &[Outcome]) -> db::Result<()> {
+    let mut country = None;
+    for outcome in outcomes {
+        let has_numbers = outcome.projection["phones"].is_object();
+        if outcome.is_new && !has_numbers {
+            continue;
         }
-    }
-    for scope in &outcome.scopes {
-        rows.put_scope(scope, entry(true)).await?;
+        if country.is_none() {
+            country = Some(rows.tenant_row().await?.map(|tenant| tenant.country).unwrap_or_default());
+        }
+        rows.index_numbers(outcome.id, &numbers(outcome, country.as_deref().unwrap_or_default())).await?;
     }
     Ok(())
 }
@@ -175,13 +204,12 @@ fn numbers(outcome: &Outcome, country: &str) -> Vec<IndexedNumber> {
 }
 
 /// The log that meets the facts of its call, whichever came first, is the last step of the call's timeline.
-async fn note_log(rows: &mut Scoped, outcome: &Outcome, device: Option<DeviceId>, now: Timestamp) -> db::Result<()> {
+fn log_noted(outcome: &Outcome, device: Option<DeviceId>, now: Timestamp) -> Option<(CallId, TimelineEvent)> {
     let has_come = outcome.changed.iter().any(|path| path == "logged_at" || path == "call_id");
     let is_logged = outcome.record_type == RecordType::Call && outcome.projection["logged_at"].is_i64();
     let call = outcome.projection["call_id"].as_str().and_then(|call| call.parse().ok());
-    let (true, true, Some(call)) = (has_come, is_logged, call) else { return Ok(()) };
     let event = TimelineEvent { at: now, milestone: Milestone::Synced, device, detail: None };
-    rows.append_events(call, &[event]).await
+    call.filter(|_| has_come && is_logged).map(|call| (call, event))
 }
 
 fn set_aside(refused: &Refused, device: Option<DeviceId>, now: Timestamp) -> RefusedChange {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::RecordsError;
 use super::commit::{store, stored_record};
 use crate::app::App;
-use crate::db::{self, KnownCaller, Scoped};
+use crate::db::{self, KnownCaller, Scoped, StoredCall};
 
 /// How many calls one transaction takes.
 const BATCH: i64 = 50;
@@ -53,23 +53,26 @@ async fn make_batch(app: &App, tenant: TenantId) -> Result<(), RecordsError> {
     let mut rows = app.db.write(tenant).await?;
     let now = app.now();
     let country = rows.tenant_row().await?.map(|tenant| tenant.country).unwrap_or_default();
-    for call in rows.calls_without_record(BATCH).await? {
-        rows.mark_record_made(call.facts.id, now).await?;
+    let calls = rows.calls_without_record(BATCH).await?;
+    let Some(last) = calls.last() else { return Ok(()) };
+    rows.mark_records_made(&last.facts, now).await?;
+    let mut outcomes = Vec::with_capacity(calls.len());
+    for StoredCall { facts, .. } in &calls {
         // Such a call is none of the company's business.
-        if call.facts.direction == Direction::Outbound && is_emergency(&call.facts.to, &country) {
+        if facts.direction == Direction::Outbound && is_emergency(&facts.to, &country) {
             continue;
         }
-        let party = party(&mut rows, &call.facts, &country).await?;
-        let id = RecordId::of_call(tenant, call.facts.id);
+        let party = party(&mut rows, facts, &country).await?;
+        let id = RecordId::of_call(tenant, facts.id);
         let stored = stored_record(rows.doc(id).await?);
         let by = Edit { actor: app.server_actor, author: Author::Server, claimed_at: now };
-        match ingest::write(id, RecordType::Call, stored.as_ref(), &by, &patch(&call.facts, party)) {
-            Ok(Some(outcome)) => store(&mut rows, &[outcome], None, now).await?,
-            Ok(None) => {}
+        match ingest::write(id, RecordType::Call, stored.as_ref(), &by, &patch(facts, party)) {
+            Ok(outcome) => outcomes.extend(outcome),
             // One call that cannot be written must not hold up the others for ever.
-            Err(error) => tracing::error!(call = %call.facts.id, %error, "the record of a call cannot be made"),
+            Err(error) => tracing::error!(call = %facts.id, %error, "the record of a call cannot be made"),
         }
     }
+    store(&mut rows, &outcomes, None, now).await?;
     rows.commit().await?;
     Ok(())
 }

@@ -4,9 +4,9 @@ use super::*;
 use crate::digest::{Algorithm, Challenge, Ha1, Login, challenges};
 
 const DESK: &str = "192.0.2.50:5062";
-const USER: &str = "desk7";
+pub(super) const USER: &str = "desk7";
 
-fn desk() -> Flow {
+pub(super) fn desk() -> Flow {
     Flow::Udp(DESK.parse::<SocketAddr>().unwrap())
 }
 
@@ -28,7 +28,7 @@ fn register(cseq: u32, headers: &str) -> Message {
     read(&text.replace('\n', "\r\n").into())
 }
 
-const CONTACT: &str = "Contact: <sip:desk7@192.168.1.9:5062;line=a>\n";
+pub(super) const CONTACT: &str = "Contact: <sip:desk7@192.168.1.9:5062;line=a>\n";
 
 impl Story {
     /// Sends from somewhere, and gives what came back there.
@@ -40,7 +40,7 @@ impl Story {
     }
 
     /// Registers with a password, in two rounds; the answer to the second.
-    fn log_in(&mut self, flow: Flow, cseq: u32, headers: &str, user: &str, password: &str) -> Message {
+    pub(super) fn log_in(&mut self, flow: Flow, cseq: u32, headers: &str, user: &str, password: &str) -> Message {
         let asked = self.ask(flow, &register(cseq, headers));
         assert_eq!(asked.status(), Some(401));
         let signed = signed(&challenges(&asked)[0], &register(cseq + 1, headers), user, password);
@@ -498,11 +498,18 @@ fn a_desk_phone_that_is_not_registered_or_does_not_know_the_password_calls_nobod
     let request = signed(&challenges(&asked)[0], &desk_invite(2), USER, "guess");
     assert_eq!(story.ask(desk(), &request).status(), Some(401));
 
-    let device = story.desk_device();
+    story.run_until(299_000);
     let asked = story.ask(desk(), &desk_invite(3));
-    story.tell(Input::DeviceRevoked { device });
+    story.run_until(301_000);
     let request = signed(&challenges(&asked)[0], &desk_invite(4), USER, "secret");
-    assert_eq!(story.ask(desk(), &request).status(), Some(403));
+    assert_eq!(story.ask(desk(), &request).status(), Some(403), "its registration ran out");
+
+    let device = story.desk_device();
+    story.log_in(desk(), 3, CONTACT, USER, "secret");
+    let asked = story.ask(desk(), &desk_invite(5));
+    story.tell(Input::DeviceRevoked { device });
+    let request = signed(&challenges(&asked)[0], &desk_invite(6), USER, "secret");
+    assert_eq!(story.ask(desk(), &request).status(), Some(401));
     assert!(story.at_trunk(&Method::Invite).is_empty());
     assert_eq!(story.edge.live_calls(), 0);
 }
