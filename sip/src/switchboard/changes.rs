@@ -16,7 +16,7 @@ use super::outer::{OuterLeg, SUPPORTED};
 use super::{Alarm, Call, ConnectionId, Output, Switchboard, Why};
 use crate::dialog::Dialog;
 use crate::message::Message;
-use crate::session::{Input, Request, Response, Role, Session, SessionTimer, Settings, Verb};
+use crate::session::{Input, Request, Response, Role, Session, Settings, Terms, Verb};
 use crate::transaction::{ClientId, Ended, ServerId};
 use leg::{Leg, Sent};
 
@@ -108,6 +108,7 @@ impl Switchboard {
 
     /// The first answer of a leg was acknowledged.
     pub(super) fn note_confirmed(&mut self, now: Timestamp, key: Key) {
+        self.watch_session(now, key);
         if self.changes.waiting.remove(&key) {
             self.renew(now, key);
         }
@@ -295,11 +296,32 @@ impl Switchboard {
         let is_target = self.target_at(key).is_some();
         let is_caller = is_target || (key.1 == Side::Outside) == self.outbound.contains(key.0);
         let role = if is_caller { Role::Caller } else { Role::Callee };
-        let (settings, seed) = (Settings::default(), self.random.seed());
-        self.changes.legs.entry(key).or_insert_with(|| {
-            let timer = SessionTimer::new(settings.timer);
-            Leg::new(Session::established(role, settings, timer, seed, now))
-        })
+        let mut settings = Settings::default();
+        if key.1 == Side::Outside || is_target {
+            settings.timer = self.settings.session_timer();
+        }
+        let terms = self.terms_of(key).cloned().unwrap_or_else(|| Terms::new(settings.timer));
+        let seed = self.random.seed();
+        let new = || Leg::new(Session::established(role, settings, terms, seed, now));
+        self.changes.legs.entry(key).or_insert_with(new)
+    }
+
+    /// What was agreed on with the end of a leg by its first INVITE; `None` if it was not asked.
+    fn terms_of(&self, key: Key) -> Option<&Terms> {
+        let (call, side) = key;
+        match (self.target_at(key), self.outer.get(&call)) {
+            (Some(leg), _) => self.outbound.terms(leg, Side::Outside),
+            (None, Some(outer)) => Some(outer.terms()).filter(|_| side == Side::Outside),
+            (None, None) => self.outbound.terms(call, side),
+        }
+    }
+
+    /// Has the session of a leg refreshed and watched, if it is to run out otherwise.
+    pub(super) fn watch_session(&mut self, now: Timestamp, key: Key) {
+        if self.is_changeable(key) && self.terms_of(key).is_some_and(Terms::is_limited) {
+            self.session_of(now, key);
+            self.act_on_change(now, key);
+        }
     }
 
     fn transmit_to_device_of(&mut self, (call, side): Key, bytes: Option<Bytes>) {

@@ -22,6 +22,7 @@ use callfield_domain::{CallId, DeviceId, Timestamp, TrunkId};
 use super::{Alarm, DeviceIdentity, Hop, Side, Switchboard, Why, WokenCallState};
 use crate::dialog::Dialog;
 use crate::message::Message;
+use crate::session::Terms;
 use crate::transaction::{ClientId, Flow, ServerId};
 use call::{Call, Event};
 use caps::Meter;
@@ -165,6 +166,15 @@ impl Outbounds {
     /// The leg of the device that began a call.
     fn origin(&mut self, call: CallId) -> Option<&mut Origin> {
         self.calls.get_mut(&call)?.origin.as_mut()
+    }
+
+    /// What was agreed on with an end of a call by its first INVITE.
+    pub(super) fn terms(&self, call: CallId, side: Side) -> Option<&Terms> {
+        let outbound = self.calls.get(&call)?;
+        match side {
+            Side::Outside => outbound.far.as_ref().map(Far::terms),
+            Side::Device => outbound.origin.as_ref().map(Origin::terms),
+        }
     }
 
     /// Where requests to the far end go.

@@ -8,6 +8,7 @@ mod desk_accounts;
 mod outbound;
 mod refusals;
 mod registration;
+mod timers;
 mod tls;
 mod transfer;
 mod trunk_hops;

@@ -113,6 +113,7 @@ impl Switchboard {
             transfer.stage = Stage::Joined;
         }
         self.tell_passing(now, call, Passing::Done);
+        self.watch_session(now, (call, Side::Device));
         self.renew(now, (call, Side::Outside));
     }
 

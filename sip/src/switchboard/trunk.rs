@@ -9,6 +9,7 @@ use super::changes::Arrival;
 use super::outer::{OuterLeg, SUPPORTED, name_of, reason, with_hints};
 use super::{Alarm, ConnectionId, Flow, Output, Peer, RouteQuestion, Settings, Side, Switchboard, Transport};
 use crate::message::{DropReason, Frame, Message, Method, NameAddr, Verdict, parse};
+use crate::session::Terms;
 use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, Output as Layered, ServerId};
 use crate::uri::Scheme;
 
@@ -151,7 +152,9 @@ impl Switchboard {
             return self.respond(now, id, invite, status);
         }
         let (tag, contact) = (self.random.token(16), self.contact_for(flow, invite));
-        let (Some(leg), Some(source)) = (OuterLeg::new(flow, id, invite, tag, contact), self.source_of(flow)) else {
+        let terms = Terms::new(self.settings.session_timer());
+        let leg = OuterLeg::new(flow, id, invite, tag, contact, terms);
+        let (Some(leg), Some(source)) = (leg, self.source_of(flow)) else {
             return self.respond(now, id, invite, 400);
         };
         let (call, mut parties) = (CallId::new(now, &mut self.random), parties_of(invite));
@@ -181,6 +184,8 @@ impl Switchboard {
             420
         } else if !invite.body().is_empty() && !invite.has_content_type("application/sdp") {
             415
+        } else if Terms::new(self.settings.session_timer()).judge(invite).is_err() {
+            422
         } else if self.live_calls() >= self.settings.max_calls {
             503
         } else {
@@ -190,6 +195,7 @@ impl Switchboard {
             482 => "merged",
             420 => "extension",
             415 => "media_type",
+            422 => "interval",
             _ => "flooded",
         });
         Some(status)

@@ -7,6 +7,7 @@ use super::call::{Call, Event};
 use super::{Origin, Outbound};
 use crate::extension::call_of;
 use crate::message::{Message, Method};
+use crate::session::{Terms, TimerSettings};
 use crate::switchboard::outer::SUPPORTED;
 use crate::switchboard::{ConnectionId, DeviceIdentity, Flow, OutboundQuestion, Output, Side, Switchboard};
 
@@ -153,6 +154,8 @@ impl Switchboard {
             (488, "late_offer")
         } else if !invite.has_content_type("application/sdp") {
             (415, "media_type")
+        } else if Terms::new(TimerSettings::default()).judge(invite).is_err() {
+            (422, "interval")
         } else if self.live_calls() >= self.settings.max_calls {
             (503, "flooded")
         } else {

@@ -11,6 +11,7 @@ use callfield_domain::{Random, Timestamp};
 use super::desk::DeskSide;
 use crate::dialog::Dialog;
 use crate::message::{Message, Method};
+use crate::session::{Terms, TimerSettings};
 use crate::switchboard::inner::Edge;
 use crate::switchboard::outer::{DEVICE_ALLOW, name_of, reason};
 use crate::switchboard::repetition::Repetition;
@@ -26,6 +27,7 @@ pub(super) struct Origin {
     invite: Message,
     tag: String,
     dialog: Dialog,
+    terms: Terms,
     /// The last answer to the INVITE.
     answer: Option<Message>,
     is_confirmed: bool,
@@ -47,6 +49,7 @@ impl Origin {
             invite,
             tag,
             dialog,
+            terms: Terms::new(TimerSettings::default()),
             answer,
             is_confirmed: false,
             bye: None,
@@ -59,6 +62,11 @@ impl Origin {
     /// The device's SDP offer.
     pub(super) fn sdp(&self) -> Bytes {
         self.invite.body()
+    }
+
+    /// What was agreed on by the 200.
+    pub(super) const fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// The Call-ID that the device chose.
@@ -94,6 +102,7 @@ impl Origin {
         };
         let start = if status < 300 { start.header("Contact", contact).header("Allow", DEVICE_ALLOW) } else { start };
         let start = if let Some(sdp) = sdp { start.body("application/sdp", sdp) } else { start };
+        let start = if (200..300).contains(&status) { self.terms.answer(now, &self.invite, start) } else { start };
         if status >= 300 {
             self.gone_at = Some(now + PATIENCE);
         }

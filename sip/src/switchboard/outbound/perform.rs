@@ -9,7 +9,7 @@ use crate::message::Message;
 use crate::switchboard::call::Farewell;
 use crate::switchboard::memory::Remembered;
 use crate::switchboard::outer::reason;
-use crate::switchboard::{DeviceKind, OutboundDecision, Output, Switchboard, WokenCallState};
+use crate::switchboard::{DeviceKind, OutboundDecision, Output, Side, Switchboard, WokenCallState};
 use crate::transaction::{ClientId, Flow, Input as Layer};
 
 impl Switchboard {
@@ -93,6 +93,7 @@ impl Switchboard {
             Action::Accept => {
                 let sdp = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.answer.take());
                 self.answer_origin(now, call, 200, sdp);
+                self.watch_session(now, (call, Side::Outside));
             }
             Action::HangUpDevice => self.hang_up_origin(now, call),
             Action::ReleaseDevice => {
