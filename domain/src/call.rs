@@ -88,6 +88,9 @@ pub struct CallFacts {
     pub answered_at: Option<Timestamp>,
     /// When it was over.
     pub ended_at: Option<Timestamp>,
+    /// Whom the far end was passed on to when the device left: the number that was called.
+    #[serde(default)]
+    pub transferred_to: Option<String>,
 }
 
 impl CallFacts {
@@ -186,6 +189,7 @@ mod tests {
             started_at: Timestamp::from_millis(1_000),
             answered_at: None,
             ended_at: Some(Timestamp::from_millis(46_000)),
+            transferred_to: None,
         };
         assert_eq!(facts.talk_ms(), None);
         assert_eq!(facts.ring_ms(), Some(45_000));

@@ -229,6 +229,7 @@ db_test! {
             started_at: MORNING,
             answered_at: None,
             ended_at: Some(MORNING),
+            transferred_to: None,
         };
         let mut rows = exchange.office.app.db.write(exchange.office.tenant).await.unwrap();
         rows.put_call(&stored).await.unwrap();

@@ -220,6 +220,7 @@ fn outbound(office: &Office, phone: &Phone) -> CallFacts {
         started_at: MORNING,
         answered_at: Some(later(3_000)),
         ended_at: Some(later(9_000)),
+        transferred_to: None,
     }
 }
 

@@ -65,6 +65,7 @@ pub(super) struct Call {
     winner: Option<(DeviceId, Timestamp)>,
     /// Whether somebody is being called to pass the caller on to.
     is_referring: bool,
+    transferred_to: Option<String>,
     actions: VecDeque<Action>,
 }
 
@@ -86,6 +87,7 @@ impl Call {
             progress: 0,
             winner: None,
             is_referring: false,
+            transferred_to: None,
             actions: VecDeque::new(),
         };
         call.mark(now, Milestone::Invited, None, None);
@@ -275,6 +277,7 @@ impl Call {
             started_at: self.started_at,
             answered_at: self.winner.map(|(_, at)| at),
             ended_at: None,
+            transferred_to: self.transferred_to.clone(),
         })
     }
 }

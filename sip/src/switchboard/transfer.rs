@@ -22,14 +22,17 @@ use super::{Side, Switchboard};
 use crate::message::Message;
 
 /// What becomes of a call whose one end is passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Passing {
     /// The device asks for it.
     Asked,
     /// The target could not be reached, or refused: a SIP status.
     Failed(u16),
     /// The target answered and takes the device's place.
-    Done,
+    Done {
+        /// The number that was called.
+        to: String,
+    },
     /// The target hung up.
     TargetHungUp,
 }
@@ -112,7 +115,8 @@ impl Switchboard {
         if let Some(transfer) = self.transfers.of.get_mut(&call) {
             transfer.stage = Stage::Joined;
         }
-        self.tell_passing(now, call, Passing::Done);
+        let target = self.transfers.target(call).and_then(|leg| self.outbound.called(leg));
+        self.tell_passing(now, call, Passing::Done { to: target.unwrap_or_default() });
         self.watch_session(now, (call, Side::Device));
         self.renew(now, (call, Side::Outside));
     }

@@ -16,6 +16,7 @@ const PHONE: Model = Model { name: "phone", platform: "android", service: "fcm" 
 const LIMIT: Duration = Duration::from_secs(10);
 /// Whom the caller is passed on to.
 const COLLEAGUE: &str = "03-9876-5432";
+const COLLEAGUE_E164: &str = "+81398765432";
 /// A number in a country that is blocked unless a company wants it (T2).
 const BLOCKED_NUMBER: &str = "+861012345678";
 
@@ -67,6 +68,7 @@ impl Desk {
         caller.await??;
         callee.end().await?;
         let call = self.newest(&ended).await?;
+        ensure!(call["transferred_to"] == COLLEAGUE_E164, "nobody knows to whom: {call}");
         let timeline = self.office.timeline(&call).await?;
         let at = |milestone: &str| {
             let place = timeline.iter().position(|event| event["milestone"] == milestone);

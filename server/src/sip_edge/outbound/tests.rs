@@ -193,6 +193,7 @@ impl Firm {
             started_at: Timestamp::ZERO,
             answered_at: None,
             ended_at: Some(Timestamp::from_millis(1)),
+            transferred_to: None,
         };
         let mut rows = self.app.db.write(self.tenant).await.unwrap();
         rows.put_call(&facts).await.unwrap();

@@ -132,6 +132,7 @@ impl Call {
             started_at: self.started_at,
             answered_at: None,
             ended_at: Some(now),
+            transferred_to: None,
         });
         self.settle(now, outcome, Farewell::Refuse(status), facts);
     }

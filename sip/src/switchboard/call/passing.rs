@@ -10,7 +10,7 @@ impl Call {
         match passing {
             Passing::Asked => self.refer(now),
             Passing::Failed(status) => self.stay(now, status),
-            Passing::Done => self.hand_over(now),
+            Passing::Done { to } => self.hand_over(now, to),
             Passing::TargetHungUp => {
                 if self.phase == Phase::Passed {
                     self.mark(now, Milestone::HungUp, None, Some("target"));
@@ -45,10 +45,11 @@ impl Call {
         }
     }
 
-    fn hand_over(&mut self, now: Timestamp) {
+    fn hand_over(&mut self, now: Timestamp, to: String) {
         if !std::mem::take(&mut self.is_referring) {
             return;
         }
+        self.transferred_to = Some(to);
         self.mark(now, Milestone::Transferred, None, None);
         if let Phase::Talking { device, .. } = self.phase {
             self.phase = Phase::Passed;

@@ -58,6 +58,7 @@ pub(super) struct Call {
     absent_since: Option<Timestamp>,
     /// Whether somebody is being called to pass the far end on to.
     is_referring: bool,
+    transferred_to: Option<String>,
     persist_limit: Duration,
     actions: VecDeque<Action>,
 }
@@ -76,6 +77,7 @@ impl Call {
             answered_at: None,
             absent_since: None,
             is_referring: false,
+            transferred_to: None,
             persist_limit: settings.persist_limit,
             actions: VecDeque::new(),
         };
@@ -290,6 +292,7 @@ impl Call {
             started_at: self.started_at,
             answered_at: self.answered_at,
             ended_at: None,
+            transferred_to: self.transferred_to.clone(),
         }
     }
 

@@ -12,6 +12,11 @@ use crate::switchboard::transfer::Passing;
 use crate::switchboard::{DeviceIdentity, Output, Switchboard};
 
 impl Outbounds {
+    /// The number that a leg calls.
+    pub(in crate::switchboard) fn called(&self, leg: CallId) -> Option<String> {
+        Some(self.calls.get(&leg)?.call.plan()?.called.clone())
+    }
+
     /// The call whose end is passed on to this leg.
     pub(in crate::switchboard) fn passed_to(&self, leg: CallId) -> Option<CallId> {
         self.calls.get(&leg)?.passes

@@ -117,6 +117,7 @@ fn the_call_is_one_row_and_says_what_became_of_it() {
         _ => None,
     });
     assert_eq!(facts.unwrap().device, Some(story.phones[0].identity.device));
+    assert_eq!(facts.unwrap().transferred_to.as_deref(), Some("+81312345678"), "as the plan says it");
     let milestones = story.milestones();
     let at = |milestone| milestones.iter().position(|other| *other == milestone).unwrap();
     assert!(at(Milestone::TransferAsked) < at(Milestone::Transferred));
