@@ -6,6 +6,8 @@
 
 mod leg;
 mod perform;
+mod proof;
+mod silence;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -128,7 +130,9 @@ impl Switchboard {
     /// Takes in a trunk's response; `false` if it is not to a change of the edge's own.
     pub(super) fn take_change_response(&mut self, now: Timestamp, id: ClientId, response: &Message) -> bool {
         let Some(key) = self.changes.by_client.get(&id).copied() else { return false };
-        self.take_change_answer(now, key, response);
+        if !self.prove_change(now, key, response) {
+            self.take_change_answer(now, key, response);
+        }
         true
     }
 
@@ -166,6 +170,7 @@ impl Switchboard {
 
     /// Does what is due for a leg.
     pub(super) fn wake_change(&mut self, now: Timestamp, key: Key) {
+        self.give_up_silence(now, key);
         if let Some(leg) = self.changes.legs.get_mut(&key) {
             leg.session.handle_timeout(now);
         }
@@ -199,6 +204,9 @@ impl Switchboard {
             return self.repeat_change_ack(now, key);
         }
         let is_final = said.status >= 200;
+        if leg.sent.as_ref().is_some_and(|sent| sent.is_given_up) {
+            return self.take_late_answer(now, key, response);
+        }
         let is_new = leg.sent.as_mut().is_some_and(|sent| !sent.is_answered);
         if !is_new || !is_final {
             return;

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Timestamp, TrunkId};
 
-use super::{Alarm, DeviceIdentity, Hop, Side, Switchboard, Why, WokenCallState};
+use super::{Alarm, DeviceIdentity, Hop, Side, Switchboard, TrunkAccount, Why, WokenCallState};
 use crate::dialog::Dialog;
 use crate::message::Message;
 use crate::session::Terms;
@@ -166,6 +166,11 @@ impl Outbounds {
     /// The leg of the device that began a call.
     fn origin(&mut self, call: CallId) -> Option<&mut Origin> {
         self.calls.get_mut(&call)?.origin.as_mut()
+    }
+
+    /// What the edge proves itself to the trunk of a call with.
+    pub(super) fn account(&self, call: CallId) -> Option<TrunkAccount> {
+        self.calls.get(&call)?.far.as_ref()?.account.clone()
     }
 
     /// What was agreed on with an end of a call by its first INVITE.

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use callfield_domain::Timestamp;
 
-use super::{Alarm, Arrival, Key, Output, Sent, Side, Switchboard, Why};
+use super::proof;
+use super::{Alarm, Arrival, Key, Leg, Output, Sent, Side, Switchboard, Why};
 use crate::message::{Message, Method, RequestBuilder};
 use crate::session::{End, Output as Wanted, Request, Response};
 use crate::switchboard::call::Event;
@@ -16,8 +17,10 @@ impl Switchboard {
         while let Some(wanted) = self.changes.legs.get_mut(&key).and_then(|leg| leg.session.poll_output()) {
             self.perform_change(now, key, wanted);
         }
-        let due = self.changes.legs.get(&key).and_then(|leg| leg.session.poll_timeout());
-        self.agenda.set(Alarm::Change(key.0, key.1), due.map(|(at, _)| (at, Why::Change(key.0))));
+        let leg = self.changes.legs.get(&key);
+        let due = leg.and_then(|leg| leg.session.poll_timeout()).map(|(at, _)| at);
+        let due = due.into_iter().chain(leg.and_then(Leg::silent_at)).min();
+        self.agenda.set(Alarm::Change(key.0, key.1), due.map(|at| (at, Why::Change(key.0))));
     }
 
     fn perform_change(&mut self, now: Timestamp, key: Key, wanted: Wanted) {
@@ -52,12 +55,13 @@ impl Switchboard {
         let request = start.build();
         let Some(flow) = self.flow_to(key) else {
             let bytes = request.as_bytes().clone();
-            self.note_sent(key, Sent { request, client: None, is_answered: false });
+            let silent_at = Some(now + super::silence::LIMIT);
+            self.note_sent(key, Sent { silent_at, ..Sent::new(request, None) });
             return self.transmit_to_device_of(key, Some(bytes));
         };
         let id = self.new_client();
         self.changes.by_client.insert(id, key);
-        self.note_sent(key, Sent { request: request.clone(), client: Some(id), is_answered: false });
+        self.note_sent(key, Sent::new(request.clone(), Some(id)));
         self.transactions.handle(now, Layer::Request { id, flow, request });
     }
 
@@ -82,12 +86,12 @@ impl Switchboard {
         }
     }
 
-    fn acknowledge_change(&mut self, now: Timestamp, key: Key, sdp: Option<Bytes>) {
+    pub(super) fn acknowledge_change(&mut self, now: Timestamp, key: Key, sdp: Option<Bytes>) {
         let Some(invite) = self.changes.legs.get(&key).and_then(|leg| Some(leg.sent.as_ref()?.request.clone())) else {
             return;
         };
         let Some(start) = self.dialog_with(key).map(|dialog| dialog.ack(&invite)) else { return };
-        let start = self.with_via(key, start);
+        let start = proof::proofs_of(&invite, self.with_via(key, start));
         let start = sdp.into_iter().fold(start, |start, sdp| start.body("application/sdp", sdp));
         if let Some(leg) = self.changes.legs.get_mut(&key) {
             leg.ack = Some(start.build());
@@ -132,14 +136,14 @@ impl Switchboard {
         }
     }
 
-    fn note_sent(&mut self, key: Key, sent: Sent) {
+    pub(super) fn note_sent(&mut self, key: Key, sent: Sent) {
         if let Some(leg) = self.changes.legs.get_mut(&key) {
             leg.sent = Some(sent);
         }
     }
 
     /// Where a request of a leg with transactions goes; `None` for the leg of a phone on a connection of its own.
-    fn flow_to(&mut self, (call, side): Key) -> Option<Flow> {
+    pub(super) fn flow_to(&mut self, (call, side): Key) -> Option<Flow> {
         if let Some(leg) = self.target_at((call, side)) {
             return self.outbound.reach(leg);
         }

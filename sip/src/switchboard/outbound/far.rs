@@ -18,7 +18,7 @@ pub(super) struct Far {
     pub(super) client: Option<ClientId>,
     flow: Flow,
     invite: Message,
-    account: Option<TrunkAccount>,
+    pub(super) account: Option<TrunkAccount>,
     /// Whether the INVITE, or the BYE, was sent again with a proof.
     has_proved: Proved,
     terms: Terms,
