@@ -21,6 +21,7 @@ mod changes;
 mod desk;
 mod device;
 mod flow;
+mod info;
 mod inner;
 mod input;
 mod login;

@@ -283,7 +283,7 @@ impl Switchboard {
     }
 
     /// The dialog of a leg.
-    fn dialog_with(&mut self, (call, side): Key) -> Option<&mut Dialog> {
+    pub(super) fn dialog_with(&mut self, (call, side): Key) -> Option<&mut Dialog> {
         if let Some(leg) = self.target_at((call, side)) {
             return self.outbound.dialog_with(leg, Side::Outside);
         }
@@ -332,7 +332,7 @@ impl Switchboard {
         }
     }
 
-    fn transmit_to_device_of(&mut self, (call, side): Key, bytes: Option<Bytes>) {
+    pub(super) fn transmit_to_device_of(&mut self, (call, side): Key, bytes: Option<Bytes>) {
         if let Some(device) = self.device_of(call).filter(|_| side == Side::Device) {
             self.transmit_to(device, bytes);
         }

@@ -53,8 +53,8 @@ impl Switchboard {
             Method::Ack => self.take_device_ack(now, identity.device, request),
             Method::Options => self.answer_device(connection, request, 200),
             Method::Info => {
-                let status = if self.holds_device_dialog(identity.device, request) { 200 } else { 481 };
-                self.answer_device(connection, request, status);
+                let leg = self.device_leg(identity.device, request).map(|call| (call, Side::Device));
+                self.take_info(now, leg, Arrival::Connection(connection), request);
             }
             Method::Invite if request.to().tag().is_none() => {
                 self.take_device_invite(now, connection, identity, request);
@@ -162,10 +162,6 @@ impl Switchboard {
     fn device_dialog(&mut self, device: DeviceId, request: &Message) -> Option<CallId> {
         let call = self.inner.owner(request.call_id(), device)?;
         self.inner.leg(device, call)?.dialog()?.take_in(request).ok().map(|()| call)
-    }
-
-    fn holds_device_dialog(&mut self, device: DeviceId, request: &Message) -> bool {
-        self.device_dialog(device, request).is_some() || self.origin_dialog(device, request).is_some()
     }
 
     pub(super) fn answer_device(&mut self, connection: ConnectionId, request: &Message, status: u16) {

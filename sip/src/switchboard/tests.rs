@@ -5,6 +5,7 @@ mod calls;
 mod changes;
 mod desk;
 mod desk_accounts;
+mod info;
 mod outbound;
 mod refusals;
 mod registration;

@@ -129,8 +129,11 @@ impl Switchboard {
             Method::Invite if request.to().tag().is_none() => self.take_invite(now, id, flow, request),
             Method::Invite | Method::Update => self.take_change(now, id, request),
             Method::Bye => self.take_bye(now, id, request),
-            Method::Info if !self.holds_dialog_of(request) => self.respond(now, id, request, 481),
-            Method::Options | Method::Info => self.respond(now, id, request, 200),
+            Method::Info => {
+                let leg = self.leg_of(request);
+                self.take_info(now, leg, Arrival::Transaction(id), request);
+            }
+            Method::Options => self.respond(now, id, request, 200),
             Method::Register => self.authenticate(now, id, flow, request),
             Method::Cancel => self.respond(now, id, request, 481),
             Method::Refer => self.take_trunk_refer(now, id, flow, request),
@@ -203,9 +206,7 @@ impl Switchboard {
 
     /// A trunk or a desk phone changes the session of its leg.
     fn take_change(&mut self, now: Timestamp, id: ServerId, request: &Message) {
-        let far = self.far_dialog(request).map(|call| self.side_of_far(call));
-        let outside = far.or_else(|| self.dialog_of(request).map(|call| (call, Side::Outside)));
-        match outside.or_else(|| self.desk_leg(request)) {
+        match self.leg_of(request) {
             Some(key) => self.take_leg_change(now, key, Arrival::Transaction(id), request),
             None => self.respond(now, id, request, 481),
         }
@@ -315,10 +316,6 @@ impl Switchboard {
     pub(super) fn dialog_of(&mut self, request: &Message) -> Option<CallId> {
         let call = *self.outer_by_name.get(&name_of(request))?;
         self.outer.get_mut(&call)?.dialog().take_in(request).ok().map(|()| call)
-    }
-
-    fn holds_dialog_of(&mut self, request: &Message) -> bool {
-        self.dialog_of(request).is_some() || self.far_dialog(request).is_some() || self.desk_leg(request).is_some()
     }
 
     pub(super) fn respond(&mut self, now: Timestamp, id: ServerId, request: &Message, status: u16) {

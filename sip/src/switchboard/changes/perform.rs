@@ -143,7 +143,7 @@ impl Switchboard {
     }
 
     /// Where a request of a leg with transactions goes; `None` for the leg of a phone on a connection of its own.
-    pub(super) fn flow_to(&mut self, (call, side): Key) -> Option<Flow> {
+    pub(in crate::switchboard) fn flow_to(&mut self, (call, side): Key) -> Option<Flow> {
         if let Some(leg) = self.target_at((call, side)) {
             return self.outbound.reach(leg);
         }
@@ -166,7 +166,7 @@ impl Switchboard {
     }
 
     /// The transaction layer adds the Via, where there is one.
-    fn with_via(&mut self, key: Key, start: RequestBuilder) -> RequestBuilder {
+    pub(in crate::switchboard) fn with_via(&mut self, key: Key, start: RequestBuilder) -> RequestBuilder {
         match self.flow_to(key) {
             Some(_) => start,
             None => start.header("Via", self.edge.via(&mut self.random)),
