@@ -55,7 +55,8 @@ db_test! {
         let expected = json!({
             "id": call, "direction": "outbound", "from": COMPANY, "to": TANAKA,
             "user": line.phone.user, "device": line.phone.id, "state": "ended", "outcome": "completed",
-            "started_at": MORNING, "answered_at": MORNING, "ended_at": MORNING, "ring_ms": 0, "talk_ms": 0,
+            "started_at": MORNING, "answered_at": MORNING, "ended_at": MORNING, "transferred_to": null,
+            "ring_ms": 0, "talk_ms": 0,
             "record": facts["record"], "log": facts["log"],
         });
         assert_eq!(facts, expected);
