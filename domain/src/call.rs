@@ -118,6 +118,8 @@ pub enum Milestone {
     Invited,
     /// The route was decided; the detail says how.
     Routed,
+    /// A push was ordered for the device; the detail of a repeated one is its number.
+    PushQueued,
     /// The push was written to the provider's connection.
     PushSent,
     /// The provider took the push; the detail is its id.
@@ -137,6 +139,12 @@ pub enum Milestone {
     /// The device declined, or without one the far end: the detail is its SIP status, or why its trunk was left (`silent`,
     /// `full`).
     Declined,
+    /// The device could not take the call, or was not reached where it is registered; the detail is a SIP status.
+    DeviceFailed,
+    /// The user called has no device that could be rung or woken.
+    NoDevice,
+    /// The call waited or rang as long as it may.
+    RingLimit,
     /// The device was told that the call is over or answered elsewhere.
     Cancelled,
     /// The caller gave up before an answer.
@@ -149,8 +157,14 @@ pub enum Milestone {
     TransferFailed,
     /// One end hung up (BYE).
     HungUp,
+    /// The server died during the call, and ended it when it was started again.
+    Repaired,
     /// The call's row with its outcome is on disk.
     Durable,
+    /// The provider took the push that tells the device of a call it missed; the detail is its id.
+    MissedTold,
+    /// The device could not be told of a call it missed; the detail is the reason.
+    MissedUntold,
     /// The device's log of the call arrived by sync.
     Synced,
 }

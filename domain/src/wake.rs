@@ -4,6 +4,7 @@
 //! to the call and its expiry, so that neither can be changed on the way. docs/protocol/push.md has the bytes.
 
 pub mod keys;
+mod missed;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 use crate::{CallId, Random, Timestamp};
 pub use keys::{PublicKey, SecretKey};
+pub use missed::{MissedPayload, open_missed, seal_missed};
 
 /// The version that [`seal`] writes and [`open`] reads.
 pub const VERSION: u8 = 1;
@@ -132,24 +134,9 @@ pub fn seal(
     if json_bytes(envelope.node) > NODE_BYTES_MAX {
         return Err(WakeError::NodeTooLong);
     }
-    let (encapped_key, ciphertext) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-        &OpModeS::Base,
-        &to.0,
-        INFO,
-        &plaintext(caller),
-        &bound_to(envelope.call, envelope.expires),
-        random.generator(),
-    )
-    .map_err(|_| WakeError::BadKey)?;
-    let mut sealed = encapped_key.to_bytes().to_vec();
-    sealed.extend_from_slice(&ciphertext);
-    Ok(WakePayload {
-        v: VERSION,
-        call: envelope.call,
-        node: envelope.node.to_owned(),
-        expires: envelope.expires,
-        sealed: BASE64_URL_SAFE_NO_PAD.encode(sealed),
-    })
+    let sealed = seal_caller(to, INFO, &bound_to(envelope.call, envelope.expires), caller, random)?;
+    let node = envelope.node.to_owned();
+    Ok(WakePayload { v: VERSION, call: envelope.call, node, expires: envelope.expires, sealed })
 }
 
 /// Opens the box of a payload with the device's own key.
@@ -160,7 +147,33 @@ pub fn open(secret: &SecretKey, payload: &WakePayload) -> Result<SealedCaller, W
     if payload.v != VERSION {
         return Err(WakeError::UnknownVersion(payload.v));
     }
-    let sealed = BASE64_URL_SAFE_NO_PAD.decode(&payload.sealed).map_err(|_| WakeError::Malformed)?;
+    open_caller(secret, INFO, &bound_to(payload.call, payload.expires), &payload.sealed)
+}
+
+/// `enc ‖ ciphertext` for whoever has the secret half of `to`, in base64url.
+fn seal_caller(
+    to: &PublicKey,
+    info: &[u8],
+    bound: &[u8],
+    caller: &SealedCaller,
+    random: &mut Random,
+) -> Result<String, WakeError> {
+    let (encapped_key, ciphertext) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+        &OpModeS::Base,
+        &to.0,
+        info,
+        &plaintext(caller),
+        bound,
+        random.generator(),
+    )
+    .map_err(|_| WakeError::BadKey)?;
+    let mut sealed = encapped_key.to_bytes().to_vec();
+    sealed.extend_from_slice(&ciphertext);
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(sealed))
+}
+
+fn open_caller(secret: &SecretKey, info: &[u8], bound: &[u8], sealed: &str) -> Result<SealedCaller, WakeError> {
+    let sealed = BASE64_URL_SAFE_NO_PAD.decode(sealed).map_err(|_| WakeError::Malformed)?;
     let Some((encapped_key, ciphertext)) = sealed.split_at_checked(ENCAPPED_KEY_BYTES) else {
         return Err(WakeError::Malformed);
     };
@@ -170,9 +183,9 @@ pub fn open(secret: &SecretKey, payload: &WakePayload) -> Result<SealedCaller, W
         &OpModeR::Base,
         &secret.0,
         &encapped_key,
-        INFO,
+        info,
         ciphertext,
-        &bound_to(payload.call, payload.expires),
+        bound,
     )
     .map_err(|_| WakeError::NotForThisDevice)?;
     serde_json::from_slice(&plaintext).map_err(|_| WakeError::Malformed)

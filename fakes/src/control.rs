@@ -1,6 +1,7 @@
 //! The control API: plain HTTP on loopback for tests, demos and the phones that wait for their pushes.
 //!
-//! - `POST /phones {"service":"fcm|apns","topic"?,"project"?}` → `{"token"}`: installs the app on a phone.
+//! - `POST /phones {"service":"fcm|apns","topic"?,"project"?}` → `{"token","alert_token"}`: installs the app on a phone;
+//!   one with a topic of VoIP pushes has another token for all other pushes, else `alert_token` is null.
 //! - `DELETE /phones/{token}`: removes the app; the token is dead.
 //! - `GET /phones/{token}/pushes?after=N`: streams the phone's pushes as lines of JSON, for ever.
 //! - `GET /ledger`: every answer of the services so far.
@@ -119,7 +120,9 @@ impl Shared {
             Service::Oauth => return Err((StatusCode::BAD_REQUEST, "no phone has the service oauth".to_owned())),
         };
         let token = self.delivery.install(order.service, home);
-        Ok(json(StatusCode::CREATED, &object([("token", Value::from(token))])))
+        let alert_token = home.strip_suffix(".voip").map(|bundle| self.delivery.further_token(&token, bundle));
+        let tokens = [("token", Value::from(token)), ("alert_token", Value::from(alert_token))];
+        Ok(json(StatusCode::CREATED, &object(tokens)))
     }
 
     fn uninstall(&self, token: &str) -> Result<Answer, Refused> {

@@ -64,8 +64,15 @@ pub struct Delivery {
 #[derive(Default)]
 struct Inner {
     phones: BTreeMap<String, Phone>,
+    /// Further tokens of a phone, each with its own topic.
+    further: BTreeMap<String, Further>,
     ledger: Vec<LedgerEntry>,
     faults: Faults,
+}
+
+struct Further {
+    phone: String,
+    home: String,
 }
 
 struct Phone {
@@ -89,6 +96,14 @@ impl Delivery {
         };
         let phone = Phone { service, home: home.to_owned(), gone_at_ms: None, pushes: Vec::new() };
         self.lock().phones.insert(token.clone(), phone);
+        token
+    }
+
+    /// Gives a phone a further token, as an iPhone has one for VoIP pushes and one for all others; `home` is its topic.
+    pub fn further_token(&self, phone: &str, home: &str) -> String {
+        let token = random_hex::<32>();
+        let further = Further { phone: phone.to_owned(), home: home.to_owned() };
+        self.lock().further.insert(token.clone(), further);
         token
     }
 
@@ -146,21 +161,26 @@ impl Delivery {
     }
 
     pub(crate) fn address(&self, service: Service, token: &str) -> Address {
-        match self.lock().phones.get(token) {
+        let inner = self.lock();
+        let further = inner.further.get(token);
+        match inner.phones.get(further.map_or(token, |further| &further.phone)) {
             Some(phone) if phone.service == service => match phone.gone_at_ms {
                 Some(at_ms) => Address::Gone(at_ms),
-                None => Address::Live(phone.home.clone()),
+                None => Address::Live(further.map_or(&phone.home, |further| &further.home).clone()),
             },
             _ => Address::Unknown,
         }
     }
 
     pub(crate) fn deliver(&self, token: &str, push: Arrival) {
-        if let Some(phone) = self.lock().phones.get_mut(token) {
+        let mut inner = self.lock();
+        let token = inner.further.get(token).map_or_else(|| token.to_owned(), |further| further.phone.clone());
+        if let Some(phone) = inner.phones.get_mut(&token) {
             let Arrival { push_type, headers, payload } = push;
             let (n, service) = (phone.pushes.len(), phone.service);
             phone.pushes.push(Push { n, service, push_type, headers, payload });
         }
+        drop(inner);
         self.pushed.send_modify(|pushes| *pushes += 1);
     }
 

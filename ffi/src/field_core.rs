@@ -63,8 +63,10 @@ pub struct Enrolment {
 pub struct PushAddress {
     /// The service.
     pub service: PushService,
-    /// The token it gave.
+    /// The token it gave: of APNs the one for VoIP pushes.
     pub token: String,
+    /// APNs' ordinary token, by which alerts (a missed call) reach this install; of FCM null.
+    pub alert_token: Option<String>,
     /// Whether it is APNs' sandbox.
     pub is_sandbox: bool,
 }
@@ -196,6 +198,7 @@ impl From<Enrolment> for EnrolWith {
                     PushService::Fcm => CoreService::Fcm,
                 },
                 token: push.token,
+                alert_token: push.alert_token,
                 environment: if push.is_sandbox { PushEnvironment::Sandbox } else { PushEnvironment::Production },
             }),
         }

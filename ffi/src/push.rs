@@ -41,6 +41,15 @@ pub enum PushDecision {
         /// Why it must not ring.
         reason: PushEndReason,
     },
+    /// A call came and went that this phone never rang for: show that. It is in the journal.
+    Missed {
+        /// The call.
+        call: String,
+        /// When it came, milliseconds since 1970.
+        came_at: i64,
+        /// The caller, if the box could be opened.
+        caller: Option<PushCaller>,
+    },
     /// The push is about something else.
     NotACall {
         /// Whether it asks for a sync.
@@ -104,14 +113,23 @@ impl From<push::PushDecision> for PushDecision {
                 call: call.to_string(),
                 node,
                 expires_at: expires.as_millis(),
-                caller: caller.map(|caller| PushCaller { from: caller.from, name: caller.name, why: caller.why }),
+                caller: caller.map(PushCaller::from),
             },
+            push::PushDecision::Missed { call, at, outcome: _, caller } => {
+                Self::Missed { call: call.to_string(), came_at: at.as_millis(), caller: caller.map(PushCaller::from) }
+            }
             push::PushDecision::AlreadyRinging { call } => Self::AlreadyRinging { call: call.to_string() },
             push::PushDecision::ReportAndEnd { call, reason } => {
                 Self::ReportAndEnd { call: call.map(|call| call.to_string()), reason: reason.into() }
             }
             push::PushDecision::NotACall { sync } => Self::NotACall { sync },
         }
+    }
+}
+
+impl From<push::Caller> for PushCaller {
+    fn from(push::Caller { from, name, why }: push::Caller) -> Self {
+        Self { from, name, why }
     }
 }
 

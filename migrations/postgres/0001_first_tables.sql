@@ -13,6 +13,7 @@ CREATE TABLE users (
     tenant_id   UUID   NOT NULL REFERENCES tenants (id),
     id          UUID   NOT NULL,
     name        TEXT   NOT NULL,
+    decline     TEXT   NOT NULL,
     created_at  BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
@@ -52,6 +53,7 @@ CREATE TABLE devices (
     token_hash           BYTEA  NOT NULL,
     push_service         TEXT,
     push_token           TEXT,
+    push_alert_token     TEXT,
     push_environment     TEXT,
     push_registered_at   BIGINT,
     push_invalid_since   BIGINT,
@@ -78,6 +80,23 @@ CREATE TABLE desk_phones (
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 );
 CREATE INDEX desk_phones_by_username ON desk_phones (username);
+
+-- Where foreign softphones are woken; it outlives their registration. tokens are sealed (server/src/app/vault.rs).
+CREATE TABLE softphone_tokens (
+    tenant_id       UUID   NOT NULL,
+    device_id       UUID   NOT NULL,
+    instance        TEXT   NOT NULL,
+    reg_id          BIGINT NOT NULL,
+    service         TEXT   NOT NULL,
+    environment     TEXT   NOT NULL,
+    app             TEXT   NOT NULL,
+    tokens          BYTEA  NOT NULL,
+    registered_at   BIGINT NOT NULL,
+    invalid_since   BIGINT,
+    invalid_reason  TEXT,
+    PRIMARY KEY (tenant_id, device_id),
+    FOREIGN KEY (tenant_id, device_id) REFERENCES desk_phones (tenant_id, id)
+);
 
 -- Company numbers. The calls of user_id show this one; one without is shown by everybody who has none.
 CREATE TABLE numbers (

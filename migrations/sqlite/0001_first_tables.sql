@@ -13,6 +13,7 @@ CREATE TABLE users (
     tenant_id   BLOB    NOT NULL REFERENCES tenants (id),
     id          BLOB    NOT NULL,
     name        TEXT    NOT NULL,
+    decline     TEXT    NOT NULL,
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) STRICT;
@@ -52,6 +53,7 @@ CREATE TABLE devices (
     token_hash           BLOB    NOT NULL,
     push_service         TEXT,
     push_token           TEXT,
+    push_alert_token     TEXT,
     push_environment     TEXT,
     push_registered_at   INTEGER,
     push_invalid_since   INTEGER,
@@ -78,6 +80,23 @@ CREATE TABLE desk_phones (
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 ) STRICT;
 CREATE INDEX desk_phones_by_username ON desk_phones (username);
+
+-- Where foreign softphones are woken; it outlives their registration. tokens are sealed (server/src/app/vault.rs).
+CREATE TABLE softphone_tokens (
+    tenant_id       BLOB    NOT NULL,
+    device_id       BLOB    NOT NULL,
+    instance        TEXT    NOT NULL,
+    reg_id          INTEGER NOT NULL,
+    service         TEXT    NOT NULL,
+    environment     TEXT    NOT NULL,
+    app             TEXT    NOT NULL,
+    tokens          BLOB    NOT NULL,
+    registered_at   INTEGER NOT NULL,
+    invalid_since   INTEGER,
+    invalid_reason  TEXT,
+    PRIMARY KEY (tenant_id, device_id),
+    FOREIGN KEY (tenant_id, device_id) REFERENCES desk_phones (tenant_id, id)
+) STRICT;
 
 -- Company numbers. The calls of user_id show this one; one without is shown by everybody who has none.
 CREATE TABLE numbers (
@@ -137,7 +156,7 @@ CREATE TABLE calls (
     transferred_to  TEXT,
     record_made_at  INTEGER,
     PRIMARY KEY (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX calls_by_start ON calls (tenant_id, started_at, id);
 CREATE INDEX calls_without_record ON calls (tenant_id, ended_at) WHERE record_made_at IS NULL AND ended_at IS NOT NULL;
 
@@ -151,7 +170,7 @@ CREATE TABLE call_events (
     device_id  BLOB,
     detail     TEXT,
     PRIMARY KEY (tenant_id, call_id, position)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- One row a record: its Automerge document and the projection of it.
 CREATE TABLE docs (
@@ -198,7 +217,7 @@ CREATE TABLE doc_scopes (
     state        TEXT    NOT NULL,
     PRIMARY KEY (tenant_id, scope, doc_id),
     FOREIGN KEY (tenant_id, doc_id) REFERENCES docs (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX doc_scopes_by_seq ON doc_scopes (tenant_id, scope, seq);
 CREATE INDEX doc_scopes_by_doc ON doc_scopes (tenant_id, doc_id);
 
@@ -212,7 +231,7 @@ CREATE TABLE phone_index (
     rank       INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, e164, record_id, field),
     FOREIGN KEY (tenant_id, record_id) REFERENCES docs (tenant_id, id)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE INDEX phone_index_by_record ON phone_index (tenant_id, record_id);
 
 -- Changes that were refused, kept so that nothing a person typed is lost.

@@ -14,7 +14,7 @@ pub use form::{FollowUp, LogForm};
 pub use logging::{JournalError, Logged, keep_private, log, log_no_answer, save_draft, set_aside};
 pub use observing::{
     NativeCall, SipCall, end_calls_of_a_killed_process, native_call_observed, sip_call_answered, sip_call_began,
-    sip_call_ended,
+    sip_call_ended, sip_call_missed,
 };
 
 /// One call in the journal.

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use callfield_domain::wake::{self, SecretKey, WakeError, WakePayload};
-use callfield_domain::{CallId, Timestamp};
+use callfield_domain::wake::{self, MissedPayload, SealedCaller, SecretKey, WakeError, WakePayload};
+use callfield_domain::{CallId, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -71,6 +71,17 @@ pub enum PushDecision {
         /// Why it must not ring.
         reason: EndReason,
     },
+    /// A call came and went that this phone never rang for: show that, and enter it.
+    Missed {
+        /// The call.
+        call: CallId,
+        /// When it came.
+        at: Timestamp,
+        /// How it ended.
+        outcome: Outcome,
+        /// The caller, if the box could be opened.
+        caller: Option<Caller>,
+    },
     /// The push is about something else.
     NotACall {
         /// Whether it asks for a sync.
@@ -114,9 +125,10 @@ pub enum EndReason {
 pub fn decode_push(kind: PushKind, payload: &[u8], now: Timestamp, context: &PushContext<'_>) -> PushDecision {
     match read(payload) {
         Content::Wake(wake) => decide(&wake, now, context),
+        Content::Missed(missed) if kind != PushKind::ApnsVoip => note(&missed, context),
         Content::SyncHint if kind != PushKind::ApnsVoip => PushDecision::NotACall { sync: true },
         Content::Foreign if kind != PushKind::ApnsVoip => PushDecision::NotACall { sync: false },
-        Content::SyncHint | Content::Foreign | Content::Unreadable => {
+        Content::Missed(_) | Content::SyncHint | Content::Foreign | Content::Unreadable => {
             PushDecision::ReportAndEnd { call: None, reason: EndReason::Undecodable }
         }
     }
@@ -124,6 +136,7 @@ pub fn decode_push(kind: PushKind, payload: &[u8], now: Timestamp, context: &Pus
 
 enum Content {
     Wake(WakePayload),
+    Missed(MissedPayload),
     SyncHint,
     Foreign,
     Unreadable,
@@ -145,10 +158,25 @@ fn read(payload: &[u8]) -> Content {
         return if is_hint { Content::SyncHint } else { Content::Foreign };
     };
     let json = ours.as_str().map_or_else(|| ours.to_string(), str::to_owned).into_bytes();
-    if serde_json::from_slice::<Value>(&json).is_ok_and(|value| value["kind"] == "sync") {
-        return Content::SyncHint;
+    match serde_json::from_slice::<Value>(&json).ok().as_ref().and_then(|value| value["kind"].as_str()) {
+        Some("sync") => Content::SyncHint,
+        Some("missed") => MissedPayload::from_json(&json).map_or(Content::Unreadable, Content::Missed),
+        _ => WakePayload::from_json(&json).map_or(Content::Unreadable, Content::Wake),
     }
-    WakePayload::from_json(&json).map_or(Content::Unreadable, Content::Wake)
+}
+
+/// What a missed call means: nothing if the phone knows of it, or if it is of an account that the device left.
+fn note(missed: &MissedPayload, context: &PushContext<'_>) -> PushDecision {
+    let nothing = PushDecision::NotACall { sync: false };
+    let MissedPayload { call, at, outcome, .. } = *missed;
+    if context.calls.is_some_and(|calls| calls.contains_key(&call)) {
+        return nothing;
+    }
+    match context.secret.map(|secret| wake::open_missed(secret, missed)) {
+        None => PushDecision::Missed { call, at, outcome, caller: None },
+        Some(Ok(caller)) => PushDecision::Missed { call, at, outcome, caller: Some(caller.into()) },
+        Some(Err(_)) => nothing,
+    }
 }
 
 fn decide(wake: &WakePayload, now: Timestamp, context: &PushContext<'_>) -> PushDecision {
@@ -168,11 +196,17 @@ fn decide(wake: &WakePayload, now: Timestamp, context: &PushContext<'_>) -> Push
     }
     let caller = match context.secret.map(|secret| wake::open(secret, wake)) {
         None => None,
-        Some(Ok(caller)) => Some(Caller { from: caller.from, name: caller.name, why: caller.why }),
+        Some(Ok(caller)) => Some(caller.into()),
         Some(Err(WakeError::NotForThisDevice)) => return end(EndReason::WrongAccount),
         Some(Err(_)) => return end(EndReason::Undecodable),
     };
     PushDecision::Ring { call, node: wake.node.clone(), expires: wake.expires, caller }
+}
+
+impl From<SealedCaller> for Caller {
+    fn from(SealedCaller { from, name, why }: SealedCaller) -> Self {
+        Self { from, name, why }
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod reachable;
 pub mod records;
 pub mod route;
+pub mod softphones;
 pub mod token;
 pub mod trunk_login;
 pub mod trunk_registrations;
@@ -19,14 +20,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use callfield_domain::{Random, Seed, Timestamp};
 use callfield_sync::Actor;
 use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::Config;
 use crate::db::Db;
 use clock::Clock;
 use edge_port::EdgeCommand;
+use softphones::PushSupport;
 use trunk_registrations::TrunkRegistrations;
 use vault::Vault;
-use wake_port::WakeRequest;
+use wake_port::PushRequest;
 
 /// What every part of the server shares; a clone is the same one.
 #[derive(Clone)]
@@ -40,14 +43,18 @@ pub struct App {
     /// The SIP edge.
     pub edge: mpsc::Sender<EdgeCommand>,
     /// Push.
-    pub wakes: mpsc::Sender<WakeRequest>,
+    pub wakes: mpsc::Sender<PushRequest>,
     /// Who writes the server's own changes: another one in each run, because an actor is never used again.
     pub server_actor: Actor,
     /// How the registrations at trunks stand.
     pub registrations: Arc<TrunkRegistrations>,
+    /// Which apps of foreign softphones can be pushed to.
+    pub push_support: Arc<PushSupport>,
     /// What seals the secrets of the database.
     pub vault: Arc<Vault>,
     random: Arc<Mutex<Random>>,
+    over: CancellationToken,
+    _ends_with_last: Arc<DropGuard>,
 }
 
 impl App {
@@ -59,12 +66,13 @@ impl App {
         clock: Clock,
         seed: Seed,
         edge: mpsc::Sender<EdgeCommand>,
-        wakes: mpsc::Sender<WakeRequest>,
+        wakes: mpsc::Sender<PushRequest>,
     ) -> Self {
         let mut random = Random::new(seed);
         let server_actor = Actor::new(records::server_key(&config.server.node), 1, &mut random);
         let vault = Arc::new(Vault::in_memory(&mut random));
         let registrations = Arc::default();
+        let over = CancellationToken::new();
         Self {
             config,
             db,
@@ -73,8 +81,11 @@ impl App {
             wakes,
             server_actor,
             registrations,
+            push_support: Arc::default(),
             vault,
             random: Arc::new(Mutex::new(random)),
+            _ends_with_last: Arc::new(over.clone().drop_guard()),
+            over,
         }
     }
 
@@ -82,6 +93,17 @@ impl App {
     #[must_use]
     pub fn with_vault(self, vault: Vault) -> Self {
         Self { vault: Arc::new(vault), ..self }
+    }
+
+    /// Is cancelled when the last clone is gone.
+    pub fn over(&self) -> CancellationToken {
+        self.over.clone()
+    }
+
+    /// Lets foreign softphones be woken that these senders can push to.
+    #[must_use]
+    pub fn with_push_support(self, support: PushSupport) -> Self {
+        Self { push_support: Arc::new(support), ..self }
     }
 
     /// The time by this server's clock.

@@ -218,6 +218,8 @@ pub struct Fcm {
     pub ca_file: Option<PathBuf>,
     /// The service account's JSON file; it names the project and where OAuth tokens come from.
     pub service_account_file: PathBuf,
+    /// The project's number, which some foreign softphones name instead of its id.
+    pub project_number: Option<String>,
 }
 
 fn fcm_url() -> String {

@@ -34,6 +34,8 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::POST, "/v1/devices", Needs::Admin, post(desk_phones::create)),
         Route::new(Method::DELETE, "/v1/devices/{id}", Needs::Admin, delete(desk_phones::revoke)),
         Route::new(Method::POST, "/v1/users", Needs::Admin, post(users::create)),
+        Route::new(Method::GET, "/v1/users/{id}", Needs::Admin, get(users::one)),
+        Route::new(Method::PATCH, "/v1/users/{id}", Needs::Admin, patch(users::edit)),
         Route::new(Method::POST, "/v1/numbers", Needs::Admin, post(numbers::create)),
         Route::new(Method::GET, "/v1/trunks", Needs::Admin, get(trunks::list)),
         Route::new(Method::POST, "/v1/trunks", Needs::Admin, post(trunks::create)),

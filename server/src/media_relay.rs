@@ -2,7 +2,7 @@
 //!
 //! A call has one socket towards the outside (the trunk) and one towards the devices, whoever began it. Each device that is
 //! rung gets an offer of its own with a key of its own; the relay believes only packets made with the key of the device
-//! that answered. A device that calls offers itself, with a key. Desk phones talk without one.
+//! that answered. A device that calls offers itself, with a key; a desk phone as it likes.
 
 mod changes;
 mod outbound;
@@ -22,6 +22,7 @@ use callfield_media::relay::{Relay, Settings, Side};
 use callfield_media::sdp::{Agreement, Negotiation, Offer, Security, Wish};
 use callfield_sip::switchboard::DeviceKind;
 use tokio::net::UdpSocket;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::clock::Clock;
@@ -41,6 +42,8 @@ pub struct MediaRelays {
     /// The address SDP names.
     address: IpAddr,
     calls: BTreeMap<CallId, CallMedia>,
+    /// Where packets are relayed: not on the thread of the signalling.
+    tasks: Handle,
 }
 
 /// The media of one call.
@@ -68,11 +71,11 @@ impl Drop for CallMedia {
 }
 
 impl MediaRelays {
-    /// No calls yet; `random` makes keys, so nobody may guess its seed.
+    /// No calls yet, relayed where this is called; `random` makes keys, so nobody may guess its seed.
     pub fn new(config: &config::Media, clock: Clock, random: Random) -> Self {
         let address = config.public_address.parse().unwrap_or_else(|_| reachable(config.bind));
         let ports = Ports::new(config.bind, config.port_min..=config.port_max);
-        Self { clock, random, ports, address, calls: BTreeMap::new() }
+        Self { clock, random, ports, address, calls: BTreeMap::new(), tasks: Handle::current() }
     }
 
     /// The SDP offer for a device; `None` if the caller's offer cannot be used or no port is free.
@@ -92,7 +95,7 @@ impl MediaRelays {
         }
         let media = self.calls.get_mut(&call)?;
         let security = match kind {
-            DeviceKind::Phone => Security::Required,
+            DeviceKind::Phone | DeviceKind::SecureDesk => Security::Required,
             DeviceKind::Desk => Security::Plain,
         };
         let wish = match &media.first_offer {
@@ -153,6 +156,7 @@ impl MediaRelays {
 
     /// Binds the sockets of a call and starts its relay, with neither side connected.
     fn open(&mut self, call: CallId, first_offer: Option<Offer>) -> Option<()> {
+        let _sockets_of = self.tasks.enter();
         let pair = self.ports.bind().and_then(|outside| Ok((outside, self.ports.bind()?)));
         let Ok((towards_outside, towards_devices)) = pair else {
             tracing::error!(%call, "no port of media.port_min to media.port_max is free");
@@ -172,7 +176,7 @@ impl MediaRelays {
             target: None,
             stop: CancellationToken::new(),
         };
-        media.pump(&self.clock);
+        media.pump(&self.clock, &self.tasks);
         self.calls.insert(call, media);
         Some(())
     }
@@ -180,9 +184,9 @@ impl MediaRelays {
 
 impl CallMedia {
     /// Starts to relay between the two sockets.
-    fn pump(&self, clock: &Clock) {
+    fn pump(&self, clock: &Clock, tasks: &Handle) {
         let sockets = pump::Sockets { a: self.towards_outside.clone(), b: self.towards_devices.clone() };
-        tokio::spawn(pump::run(self.relay.clone(), sockets, clock.clone(), self.stop.clone()));
+        tasks.spawn(pump::run(self.relay.clone(), sockets, clock.clone(), self.stop.clone()));
     }
 
     fn connect(&self, clock: &Clock, side: Side, agreed: &Agreement) -> Option<()> {

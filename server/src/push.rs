@@ -1,7 +1,7 @@
 //! Wakes sleeping phones through APNs and FCM.
 //!
 //! [`Senders::load`] reads keys and settings, so that a wrong one stops the server before it serves. [`run`] takes
-//! the edge's [`WakeRequest`]s, sends each at once in a task of its own and reports
+//! the edge's [`PushRequest`]s, sends each at once in a task of its own and reports
 //! back what became of it. The clients know nothing of calls and devices: they put one push to one token and say in
 //! typed words what the service answered. docs/protocol/push.md has the bytes.
 
@@ -9,8 +9,10 @@ pub mod apns;
 pub mod connection;
 pub mod fcm;
 mod jwt;
+mod missed;
 mod retry_after;
 pub mod settings;
+mod softphone;
 mod wake;
 
 use std::sync::Arc;
@@ -20,7 +22,8 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::app::clock::Clock;
-use crate::app::wake_port::WakeRequest;
+use crate::app::softphones::PushSupport;
+use crate::app::wake_port::PushRequest;
 use crate::config;
 use apns::{ApnsClient, ApnsSettings};
 use fcm::{FcmClient, FcmSettings};
@@ -52,6 +55,14 @@ impl Senders {
         })
     }
 
+    /// The apps of foreign softphones that can be pushed to.
+    pub fn support(&self) -> PushSupport {
+        PushSupport {
+            apns: self.apns.as_ref().map(ApnsClient::support),
+            fcm_projects: self.fcm.as_ref().map(FcmClient::projects).unwrap_or_default(),
+        }
+    }
+
     /// Opens the connections, so that the first call does not wait for them; a failure is logged and tried again by
     /// the first push.
     async fn warm(&self) {
@@ -73,17 +84,22 @@ impl Senders {
     }
 }
 
-/// Sends each wake at once until the edge closes its end, then lets those on their way finish.
-pub async fn run(app: App, senders: Senders, mut wakes: mpsc::Receiver<WakeRequest>) {
+/// Sends each push at once until the edge closes its end, then lets those on their way finish.
+pub async fn run(app: App, senders: Senders, mut requests: mpsc::Receiver<PushRequest>) {
     let senders = Arc::new(senders);
     let mut tasks = JoinSet::new();
     let warming = Arc::clone(&senders);
     tasks.spawn(async move { Box::pin(warming.warm()).await });
     loop {
         tokio::select! {
-            request = wakes.recv(), if tasks.len() < WAKES_MAX => {
+            request = requests.recv(), if tasks.len() < WAKES_MAX => {
                 let Some(request) = request else { break };
-                tasks.spawn(wake::wake(app.clone(), Arc::clone(&senders), request));
+                let (app, senders) = (app.clone(), Arc::clone(&senders));
+                match request {
+                    PushRequest::Wake { wake, over } => tasks.spawn(wake::wake(app, senders, wake, over)),
+                    PushRequest::Missed(missed) => tasks.spawn(missed::tell(app, senders, missed)),
+                    PushRequest::Remind { tenant, device } => tasks.spawn(softphone::remind(app, senders, tenant, device)),
+                };
             }
             Some(_) = tasks.join_next() => {}
         }

@@ -29,7 +29,7 @@ use crate::app::metrics;
 use crate::app::records;
 use crate::app::route::Route;
 use crate::app::vault::{KeyError, Vault};
-use crate::app::wake_port::WakeRequest;
+use crate::app::wake_port::PushRequest;
 use crate::config::{Config, Tls};
 use crate::db::{Db, DbError, Place};
 use crate::http;
@@ -78,7 +78,7 @@ pub struct Server {
     sip: Sockets,
     senders: Senders,
     edge: mpsc::Receiver<EdgeCommand>,
-    wakes: mpsc::Receiver<WakeRequest>,
+    wakes: mpsc::Receiver<PushRequest>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -105,6 +105,7 @@ impl Server {
         let (edge_sender, edge) = mpsc::channel(WAITING_COMMANDS);
         let (wake_sender, wakes) = mpsc::channel(WAITING_COMMANDS);
         let app = App::new(Arc::new(config), db, Clock::System, seed()?, edge_sender, wake_sender).with_vault(vault);
+        let app = app.with_push_support(senders.support());
         let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
         Ok(Self { app, listener, tls: tls.https, sip, senders, edge, wakes, tasks, stopping })
     }

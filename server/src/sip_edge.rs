@@ -1,7 +1,7 @@
 //! Sockets around the pure switchboard: UDP, TCP and TLS for trunks, WebSockets for devices, and the shell's answers.
 //!
-//! Everything meets in one event loop, so the switchboard needs no lock. What takes long (routes, rows) is done by tasks
-//! whose answers come back as inputs.
+//! Everything meets in one event loop on a thread of its own, so the switchboard needs no lock. What takes long (routes,
+//! rows) is done by tasks whose answers come back as inputs.
 
 mod event_loop;
 mod journal;
@@ -9,12 +9,15 @@ mod known_calls;
 mod latency;
 mod logins;
 mod outbound;
+mod parked;
 mod registering;
 mod resolver;
 mod route;
 mod sockets;
+mod softphones;
 mod strangers;
 mod streams;
+mod thread;
 pub mod websocket;
 
 pub use resolver::{Carrier, Hop, ResolveError, Resolver};
@@ -27,6 +30,7 @@ use std::time::Duration;
 use callfield_domain::Random;
 use callfield_sip::digest::Algorithm;
 use callfield_sip::switchboard::{OutboundCaps, Settings, Switchboard};
+use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +43,7 @@ use event_loop::{EventLoop, Inboxes};
 use journal::Journal;
 use known_calls::KnownCalls;
 use latency::Latencies;
+use parked::Parked;
 use strangers::{Strangers, TrunkSources};
 use streams::{Limits, Streams};
 
@@ -46,6 +51,8 @@ use streams::{Limits, Streams};
 const INBOX_MAX: usize = 4_096;
 /// Stretches and frames that may wait for it, 64 kB each at most.
 const STREAMS_INBOX_MAX: usize = 512;
+/// Connections that may wait for it.
+const ARRIVALS_MAX: usize = 64;
 
 /// Serves SIP on `sockets` until `stop`, then writes what is still to be written.
 pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeCommand>, stop: CancellationToken) {
@@ -53,6 +60,7 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
     journal::repair(&app).await;
     let (answers, answers_inbox) = mpsc::channel(INBOX_MAX);
     let (stream_events, streams_inbox) = mpsc::channel(STREAMS_INBOX_MAX);
+    let (arrivals, arrivals_inbox) = mpsc::channel(ARRIVALS_MAX);
     let (trunks_known, trunks) = watch::channel(TrunkSources::new());
     tokio::spawn(strangers::keep_trunks_known(app.clone(), trunks_known, stop.clone()));
     let (journal, writing) = Journal::start(&app, answers.clone());
@@ -61,20 +69,36 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
     let switchboard = Switchboard::new(settings(&app, &sockets), app.random().seed(), app.now());
     let random = Random::new(app.random().seed());
     let media = MediaRelays::new(&app.config.media, app.clock.clone(), random);
-    let event_loop = EventLoop {
-        media,
-        switchboard,
-        udp: sockets.udp.map(Arc::new),
-        streams: Streams::new(stream_events, Limits::of(&app.config.sip)),
-        strangers: Strangers::new(trunks),
-        journal,
-        answers,
-        latencies: Latencies::default(),
-        known: KnownCalls::default(),
-        app,
+    let over = app.over();
+    let Sockets { udp, listeners } = sockets;
+    tokio::spawn(listeners.hand_over(arrivals, stop.clone()));
+    let streams = Streams::new(stream_events, Limits::of(&app.config.sip));
+    let udp = udp.map(UdpSocket::into_std).transpose();
+    let inboxes = Inboxes { commands, answers: answers_inbox, streams: streams_inbox, arrivals: arrivals_inbox };
+    let parts = move || -> std::io::Result<EventLoop> {
+        Ok(EventLoop {
+            media,
+            switchboard,
+            udp: udp?.map(UdpSocket::from_std).transpose()?.map(Arc::new),
+            streams,
+            strangers: Strangers::new(trunks),
+            journal,
+            answers,
+            latencies: Latencies::default(),
+            parked: Parked::default(),
+            known: KnownCalls::default(),
+            app,
+        })
     };
-    let inboxes = Inboxes { commands, answers: answers_inbox, streams: streams_inbox };
-    event_loop.run(inboxes, sockets.listeners, stop).await;
+    let work = move || -> thread::Work {
+        Box::pin(async move {
+            match parts() {
+                Ok(event_loop) => event_loop.run(inboxes, stop).await,
+                Err(error) => tracing::error!(%error, "the edge's socket cannot be used on its thread"),
+            }
+        })
+    };
+    thread::run(work, over).await;
     if writing.await.is_err() {
         tracing::error!("the journal of calls broke off");
     }
@@ -87,6 +111,7 @@ fn settings(app: &App, sockets: &Sockets) -> Settings {
         tcp_address: reached_at(&config.public_address, sockets.tcp_address()),
         tls_address: reached_at(&config.public_address, sockets.tls_address()),
         ring_limit: Duration::from_millis(config.ring_ms),
+        push_providers: app.push_support.providers(),
         digest: config.digest.iter().map(|digest| algorithm(*digest)).collect(),
         outbound_caps: caps(&app.config.telephony),
         ..Settings::new(&config.domain, "")

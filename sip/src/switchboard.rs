@@ -30,10 +30,13 @@ mod outbound;
 mod outer;
 mod output;
 mod perform;
+mod push_offer;
+mod refresh;
 mod registrar;
 mod registrations;
 mod repetition;
 mod settings;
+mod softphone;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -48,8 +51,10 @@ pub use flow::{ConnectionId, DeviceIdentity, DeviceKind, Flow, Peer};
 pub use input::{
     Account, Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
 };
-pub use output::{OutboundQuestion, Output, RouteQuestion, Wake};
+pub use output::{Missed, OutboundQuestion, Output, RouteQuestion, Wake};
+pub use push_offer::{Installation, PushOffer, PushProvider};
 pub use settings::{OutboundCaps, RING_CAP, Settings};
+pub use softphone::{PushVerdict, softphone_call_id};
 pub use trunk_account::TrunkAccount;
 pub use trunk_registration::{RegisteringTrunk, RegistrationState};
 
@@ -71,7 +76,9 @@ use login::Logins;
 use memory::Memory;
 use outbound::Outbounds;
 use outer::OuterLeg;
+use refresh::Refreshes;
 use registrations::{RegistrationId, Registrations};
+use softphone::Offers;
 use transfer::Transfers;
 
 /// Why a [`Switchboard`] wants to be called again.
@@ -99,6 +106,8 @@ pub enum Why {
     Change(CallId),
     /// A registration runs out.
     BindingExpiry,
+    /// A softphone has to be reminded to register again.
+    PushRefresh(DeviceId),
     /// A registration at a trunk must be refreshed, or is tried again.
     TrunkRegister(TrunkId),
     /// An ended call need not be remembered longer.
@@ -114,6 +123,7 @@ enum Alarm {
     Inner(DeviceId, CallId),
     Change(CallId, Side),
     Registration(RegistrationId),
+    Refresh(DeviceId),
 }
 
 /// Who may have a part in calls.
@@ -138,6 +148,8 @@ pub struct Switchboard {
     connections: BTreeMap<ConnectionId, Connection>,
     bindings: Bindings,
     logins: Logins,
+    offers: Offers,
+    refreshes: Refreshes,
     calls: BTreeMap<CallId, Call>,
     calls_of: BTreeMap<Party, BTreeSet<CallId>>,
     outer: BTreeMap<CallId, OuterLeg>,
@@ -174,6 +186,8 @@ impl Switchboard {
             random,
             connections: BTreeMap::new(),
             bindings: Bindings::default(),
+            offers: Offers::default(),
+            refreshes: Refreshes::default(),
             calls: BTreeMap::new(),
             calls_of: BTreeMap::new(),
             outer: BTreeMap::new(),
@@ -213,6 +227,7 @@ impl Switchboard {
             Input::WakeReported(report) => self.note_report(report),
             Input::OutboundRouted { call, decision } => self.route_outbound(now, call, decision),
             Input::Credentials { login, account } => self.check_login(now, login, account),
+            Input::PushStored { login, verdict } => self.settle_offer(now, login, verdict),
             Input::DeviceRevoked { device } => self.revoke(now, device),
             Input::TrunkOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
             Input::DeviceAnswer { call, sdp } => self.answer_device_of(now, call, sdp),
@@ -244,6 +259,7 @@ impl Switchboard {
                 Alarm::Outbound(call) => self.wake_outbound(now, call),
                 Alarm::Inner(device, call) => self.drop_inner(device, call),
                 Alarm::Registration(id) => self.wake_registration(now, id),
+                Alarm::Refresh(device) => self.remind(now, device),
                 Alarm::Change(call, side) => self.wake_change(now, (call, side)),
             }
         }

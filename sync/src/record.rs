@@ -7,6 +7,9 @@ mod history;
 pub(crate) mod patch;
 mod project;
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use automerge::ReadDoc as _;
 use callfield_domain::Timestamp;
 use serde_json::Value;
@@ -73,12 +76,7 @@ pub struct ConflictValue {
 impl Record {
     /// A new record: its type's genesis and nothing else.
     pub fn new(record_type: RecordType) -> Self {
-        let mut doc = automerge::Automerge::new();
-        let genesis = automerge::Change::from_bytes(genesis::bytes(record_type).to_vec());
-        if genesis.map_err(drop).and_then(|genesis| doc.apply_changes([genesis]).map_err(drop)).is_err() {
-            unreachable!("the genesis is a constant, and a test applies every one");
-        }
-        Self { record_type, doc }
+        Self { record_type, doc: begun(record_type) }
     }
 
     /// Loads a record from the bytes of [`Record::save`] or from a snapshot the server sent.
@@ -219,6 +217,22 @@ impl Record {
     fn is_whole(&self) -> bool {
         self.doc.get_missing_deps(&[]).is_empty()
     }
+}
+
+/// A document with the genesis of a type in it. It is a constant, made once: a copy costs a fraction of it.
+fn begun(record_type: RecordType) -> automerge::Automerge {
+    static BEGUN: LazyLock<BTreeMap<RecordType, automerge::Automerge>> = LazyLock::new(|| {
+        let begin = |record_type: &RecordType| {
+            let mut doc = automerge::Automerge::new();
+            let genesis = automerge::Change::from_bytes(genesis::bytes(*record_type).to_vec());
+            if genesis.map_err(drop).and_then(|genesis| doc.apply_changes([genesis]).map_err(drop)).is_err() {
+                unreachable!("the genesis is a constant, and a test applies every one");
+            }
+            (*record_type, doc)
+        };
+        RecordType::ALL.iter().map(begin).collect()
+    });
+    BEGUN[&record_type].clone()
 }
 
 pub(crate) const fn ours(hash: automerge::ChangeHash) -> ChangeHash {

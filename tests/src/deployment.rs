@@ -38,6 +38,11 @@ pub struct Deployment {
 impl Deployment {
     /// Starts everything in `folder`; `database` is the server's database URL, `None` for its default.
     pub async fn start(folder: &Path, database: Option<&str>) -> Result<Self> {
+        Self::start_with(folder, database, &json!({})).await
+    }
+
+    /// Starts everything with further settings of the server: its sections, each with the keys that differ.
+    pub async fn start_with(folder: &Path, database: Option<&str>, settings: &Value) -> Result<Self> {
         let logs = folder.join("logs");
         let fakes_folder = folder.join("fakes");
         std::fs::create_dir_all(&logs)?;
@@ -48,7 +53,7 @@ impl Deployment {
         let control = Api::new(text(&push, "control_url")?, b"")?;
 
         let config = folder.join("callfield.toml");
-        std::fs::write(&config, server_config(folder, &fakes_folder, &push, database)?)?;
+        std::fs::write(&config, server_config(folder, &fakes_folder, &push, database, settings)?)?;
         let config_arg = config.display().to_string();
         let tenant =
             run("callfield", &["admin", "tenant", "--config", &config_arg, "ABC Sales", "--country", "JP"]).await?;
@@ -146,14 +151,21 @@ async fn start_server(config: &Path, ready: &Path, logs: &Path) -> Result<(Proce
     Ok((server, serving))
 }
 
-fn server_config(folder: &Path, fakes: &Path, push: &Value, database: Option<&str>) -> Result<String> {
-    let config = json!({
+fn server_config(
+    folder: &Path,
+    fakes: &Path,
+    push: &Value,
+    database: Option<&str>,
+    settings: &Value,
+) -> Result<String> {
+    let mut config = json!({
         "server": { "listen": "127.0.0.1:0", "data_dir": folder.join("data") },
         "database": { "url": database.unwrap_or("sqlite") },
         "sip": {
             "domain": "callfield.test",
             "udp": "127.0.0.1:0",
             "tcp": "127.0.0.1:0",
+            "tls": "127.0.0.1:0",
             // The only hash that sipp knows, and it gives up when another one is offered first.
             "digest": ["MD5"],
         },
@@ -175,6 +187,11 @@ fn server_config(folder: &Path, fakes: &Path, push: &Value, database: Option<&st
         },
         "log": { "format": "text", "filter": "info,callfield_server=debug" },
     });
+    for (section, keys) in settings.as_object().into_iter().flatten() {
+        for (key, value) in keys.as_object().into_iter().flatten() {
+            config[section][key] = value.clone();
+        }
+    }
     Ok(toml::to_string(&config)?)
 }
 

@@ -1,4 +1,4 @@
-//! Programs of ours as child processes: started with a log file each, awaited by what they write, ended by pid.
+//! Programs as child processes: started with a log file each, awaited by what they write, ended by pid.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -31,30 +31,32 @@ pub struct Process {
 impl Process {
     /// Starts one of our programs; both its outputs go to `logs/NAME.log`.
     pub fn start(name: &str, program: &str, args: &[&str], logs: &Path) -> Result<Self> {
-        let log = logs.join(format!("{name}.log"));
-        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let child = command(program)?
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()
-            .with_context(|| format!("cannot start {program}"))?;
+        let mut command = command(program)?;
+        command.args(args);
+        Self::spawn(name, command, logs)
+    }
+
+    /// Starts one of our programs that one [`Self::talk`]s with.
+    pub fn converse(name: &str, program: &str, args: &[&str], logs: &Path) -> Result<Self> {
+        let mut command = command(program)?;
+        command.args(args);
+        Self::talk(name, command, logs)
+    }
+
+    /// Starts any program; both its outputs go to `logs/NAME.log`.
+    pub fn spawn(name: &str, mut command: Command, logs: &Path) -> Result<Self> {
+        let (log, file) = log_of(name, logs)?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).kill_on_drop(true);
+        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { name: name.to_owned(), log, child, stdin: None, lines: None })
     }
 
-    /// Starts one of our programs whose lines are read and that takes commands; its errors go to `logs/NAME.log`, a copy
-    /// of its lines to `logs/NAME.lines.log`.
-    pub fn converse(name: &str, program: &str, args: &[&str], logs: &Path) -> Result<Self> {
-        let log = logs.join(format!("{name}.log"));
-        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let mut child = command(program)?
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(file)
-            .spawn()
-            .with_context(|| format!("cannot start {program}"))?;
+    /// Starts any program whose lines are read and that takes commands; its errors go to `logs/NAME.log`, a copy of its
+    /// lines to `logs/NAME.lines.log`.
+    pub fn talk(name: &str, mut command: Command, logs: &Path) -> Result<Self> {
+        let (log, file) = log_of(name, logs)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file).kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().context("the program has no output")?;
         let (sender, lines) = mpsc::unbounded_channel();
@@ -142,6 +144,12 @@ pub async fn run(program: &str, args: &[&str]) -> Result<String> {
         bail!("{program} {} failed: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn log_of(name: &str, logs: &Path) -> Result<(PathBuf, File)> {
+    let log = logs.join(format!("{name}.log"));
+    let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    Ok((log, file))
 }
 
 fn command(program: &str) -> Result<Command> {

@@ -27,6 +27,9 @@ pub(super) struct PushChannel {
     service: PushService,
     /// The address that pushes for this install go to.
     pub(super) token: String,
+    /// The other address of an iPhone, for alerts; they come by the same stream.
+    #[serde(default)]
+    pub(super) alert_token: Option<String>,
     /// The last push that was handed over.
     after: Option<u64>,
     #[serde(skip)]
@@ -55,6 +58,7 @@ impl PushChannel {
         #[derive(Deserialize)]
         struct Installed {
             token: String,
+            alert_token: Option<String>,
         }
         let body = serde_json::to_vec(&serde_json::json!({ "service": service }))?;
         let headers = vec![("content-type", "application/json".to_owned())];
@@ -63,8 +67,10 @@ impl PushChannel {
         if !answer.status.is_success() {
             bail!("the push services' control API refused ({})", answer.status);
         }
-        let Installed { token } = serde_json::from_slice(&answer.body).context("the control API gave no token")?;
-        let channel = Self { control: control.to_owned(), service, token, after: None, file: folder.join(FILE_NAME) };
+        let Installed { token, alert_token } =
+            serde_json::from_slice(&answer.body).context("the control API gave no token")?;
+        let (control, file) = (control.to_owned(), folder.join(FILE_NAME));
+        let channel = Self { control, service, token, alert_token, after: None, file };
         channel.keep()?;
         Ok(channel)
     }

@@ -33,6 +33,7 @@ pub(super) async fn enrol(
             Some(PushTarget {
                 service: service.into(),
                 token: channel.token,
+                alert_token: channel.alert_token,
                 environment: arguments.push_environment.into(),
             })
         }

@@ -86,6 +86,24 @@ pub fn sip_call_ended(tx: &Tx<'_>, call: CallId, outcome: Outcome, now: Timestam
     tx.put_entry(&entry)
 }
 
+/// Enters a call that came and went while this phone could not ring; one that is there stays as it is.
+///
+/// # Errors
+/// The store's failure.
+pub fn sip_call_missed(
+    tx: &Tx<'_>,
+    seen: &SipCall,
+    country: &str,
+    at: Timestamp,
+    outcome: Outcome,
+) -> Result<(), StoreError> {
+    if tx.entry(seen.call)?.is_some() {
+        return Ok(());
+    }
+    sip_call_began(tx, seen, country, at)?;
+    sip_call_ended(tx, seen.call, outcome, at)
+}
+
 /// Ends every live entry: no call outlives the process that carried it.
 ///
 /// # Errors

@@ -163,3 +163,22 @@ fn follow_ups_are_due_in_local_time() {
     assert_eq!(minutes(FollowUp::NextMonday), 5 * 24 * 60 + 60 + 46);
     assert_eq!(FollowUp::At(NOW).due(NOW, &tokyo), NOW);
 }
+
+#[test]
+fn a_missed_call_waits_to_be_logged_once_and_never_overwrites_one_that_rang() {
+    let mut phone = phone();
+    let call = phone.call();
+    let seen = SipCall { call, direction: Direction::Inbound, number: NUMBER.to_owned(), name: Some("T".to_owned()) };
+    for outcome in [Outcome::Canceled, Outcome::NoAnswer] {
+        phone.write(|tx| sip_call_missed(tx, &seen, "JP", NOW, outcome));
+    }
+    let entry = phone.store.read::<_, StoreError>(|tx| tx.entry(call)).unwrap().unwrap();
+    assert_eq!((entry.state, entry.outcome), (EntryState::ToLog, Some(Outcome::Canceled)));
+    assert_eq!((entry.started_at, entry.ended_at, entry.answered_at), (NOW, Some(NOW), None));
+    assert_eq!((entry.number.as_deref(), entry.name.as_deref()), (Some(NUMBER), Some("T")));
+
+    let rang = phone.call();
+    phone.began(rang);
+    phone.write(|tx| sip_call_missed(tx, &SipCall { call: rang, ..seen.clone() }, "JP", NOW, Outcome::Canceled));
+    assert_eq!(phone.state(rang), EntryState::Live);
+}

@@ -160,3 +160,51 @@ proptest! {
         prop_assert_eq!(matches!(decision, PushDecision::Ring { .. }), expires > now);
     }
 }
+
+fn missed(secret: &SecretKey, call: CallId) -> MissedPayload {
+    let (from, name) = ("+81312345678".to_owned(), Some("Tanaka".to_owned()));
+    let caller = SealedCaller { from, name, why: "record_owner".to_owned() };
+    let mut random = Random::new(Seed::from_number(2));
+    wake::seal_missed(&secret.public_key(), call, NOW, Outcome::Canceled, &caller, &mut random).unwrap()
+}
+
+#[test]
+fn a_missed_call_is_shown_with_its_caller_and_does_not_ring_by_either_service() {
+    let Phone { secret, call, .. } = phone();
+    let told = missed(&secret, call);
+    let fcm = json!({ "data": { "callfield": told.to_json() } }).to_string();
+    let apns = json!({ "aps": { "alert": { "loc-key": "MISSED_CALL" } }, "callfield": told }).to_string();
+    for (kind, payload) in [(PushKind::Fcm, fcm), (PushKind::Apns, apns)] {
+        let PushDecision::Missed { call: named, at, outcome, caller } =
+            decided(kind, payload.as_bytes(), Some(&secret))
+        else {
+            panic!("a missed call is shown");
+        };
+        assert_eq!((named, at, outcome), (call, NOW, Outcome::Canceled));
+        assert_eq!(caller.unwrap().name.as_deref(), Some("Tanaka"));
+        let without_key = decided(kind, payload.as_bytes(), None);
+        assert!(matches!(without_key, PushDecision::Missed { caller: None, .. }));
+    }
+}
+
+#[test]
+fn a_missed_call_that_the_phone_knows_of_or_that_is_not_for_it_is_not_shown() {
+    let Phone { secret, call, .. } = phone();
+    let payload = json!({ "callfield": missed(&secret, call).to_json() }).to_string();
+    let nothing = PushDecision::NotACall { sync: false };
+    for known in [Known::Live, Known::Cancelled, Known::Over] {
+        let calls = BTreeMap::from([(call, known)]);
+        let context = PushContext { secret: Some(&secret), calls: Some(&calls), is_before_first_unlock: false };
+        assert_eq!(decode_push(PushKind::Fcm, payload.as_bytes(), NOW, &context), nothing);
+    }
+    let another = SecretKey::generate(&mut Random::new(Seed::from_number(3)));
+    assert_eq!(decided(PushKind::Fcm, payload.as_bytes(), Some(&another)), nothing);
+}
+
+#[test]
+fn a_missed_call_in_a_voip_push_still_has_to_be_shown_as_a_call_and_ended() {
+    let Phone { secret, call, .. } = phone();
+    let payload = json!({ "aps": {}, "callfield": missed(&secret, call) }).to_string();
+    let ended = PushDecision::ReportAndEnd { call: None, reason: EndReason::Undecodable };
+    assert_eq!(decided(PushKind::ApnsVoip, payload.as_bytes(), Some(&secret)), ended);
+}

@@ -1,6 +1,6 @@
 //! Calls and the journal: pushes, the buttons of the call screen, the after-call sheet.
 
-use callfield_domain::{CallId, Direction};
+use callfield_domain::{CallId, Direction, Outcome, Timestamp};
 
 use super::{Session, SessionError, SyncReason};
 use crate::event_loop::Command;
@@ -31,6 +31,7 @@ impl Session {
                 self.command_now(Command::Woken { call: *call, node: node.clone() });
                 shared.note_call(*call, Known::Live);
             }
+            PushDecision::Missed { call, at, outcome, caller } => self.miss(*call, caller.as_ref(), *at, *outcome),
             // The first push may have been lost on the way to the server's answer; the loop asks again.
             PushDecision::AlreadyRinging { .. } | PushDecision::ReportAndEnd { .. } => {}
             PushDecision::NotACall { sync } => self.sync_in_background(*sync),
@@ -182,13 +183,18 @@ impl Session {
         }
     }
 
+    /// Enters a call that this phone never rang for; a wake for it that comes late does not ring.
+    fn miss(&self, call: CallId, caller: Option<&Caller>, at: Timestamp, outcome: Outcome) {
+        self.shared.note_call(call, Known::Over);
+        let (seen, country) = (pushed_call(call, caller), self.country());
+        match self.shared.store.write(|tx| journal::sip_call_missed(tx, &seen, &country, at, outcome)) {
+            Ok(()) => self.tell_journal_changed(call),
+            Err(error) => tracing::warn!(%error, "a missed call could not be entered into the journal"),
+        }
+    }
+
     fn ring(&self, call: CallId, caller: Option<&Caller>) {
-        let seen = SipCall {
-            call,
-            direction: Direction::Inbound,
-            number: caller.map(|caller| caller.from.clone()).unwrap_or_default(),
-            name: caller.and_then(|caller| caller.name.clone()),
-        };
+        let seen = pushed_call(call, caller);
         let own = self.look_up(&seen.number).ok().and_then(|found| found.into_iter().next());
         self.shared.tell(Event::Ringing {
             call,
@@ -216,5 +222,15 @@ impl Session {
 
     fn tell_journal_changed(&self, call: CallId) {
         self.shared.tell(Event::JournalChanged { call });
+    }
+}
+
+/// A call as its push tells of it.
+fn pushed_call(call: CallId, caller: Option<&Caller>) -> SipCall {
+    SipCall {
+        call,
+        direction: Direction::Inbound,
+        number: caller.map(|caller| caller.from.clone()).unwrap_or_default(),
+        name: caller.and_then(|caller| caller.name.clone()),
     }
 }

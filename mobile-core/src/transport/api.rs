@@ -89,6 +89,9 @@ pub struct PushTarget {
     pub service: PushService,
     /// The address that the service gave this install.
     pub token: String,
+    /// APNs' other address of this install, by which alerts reach it; FCM has one for all.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub alert_token: Option<String>,
     /// `production` or `sandbox` (APNs).
     pub environment: PushEnvironment,
 }

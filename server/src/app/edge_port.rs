@@ -1,5 +1,8 @@
 //! What other parts ask of the SIP edge.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId};
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +22,8 @@ pub enum EdgeCommand {
         received: mpsc::Receiver<Bytes>,
         /// Frames to the device; bounded: a full one drops the connection.
         to_device: mpsc::Sender<Bytes>,
+        /// Bytes of those that are not written; bounded too.
+        waiting: Arc<AtomicUsize>,
     },
     /// A woken device asks how its call stands.
     CallState {

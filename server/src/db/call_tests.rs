@@ -92,6 +92,10 @@ db_test! {
         assert_eq!(outcome(rows.call(ringing.id).await.unwrap()), Some(Outcome::Failed));
         let talked = rows.call(talking.id).await.unwrap().unwrap().facts;
         assert_eq!((talked.outcome, talked.ended_at), (Some(Outcome::Completed), Some(at)));
+        for call in [ringing.id, talking.id] {
+            let steps: Vec<_> = rows.timeline(call).await.unwrap().into_iter().map(|step| (step.milestone, step.at)).collect();
+            assert_eq!(steps, [(Milestone::Repaired, at)]);
+        }
     }
 
     async fn another_company_sees_neither_call_nor_timeline(db: Db) {
@@ -152,7 +156,7 @@ impl House {
         rows.commit().await.unwrap();
     }
 
-    async fn end_abandoned(&self, now: Timestamp) -> u64 {
+    async fn end_abandoned(&self, now: Timestamp) -> usize {
         let mut rows = self.db.write(self.tenant).await.unwrap();
         let ended = rows.end_abandoned_calls(now).await.unwrap();
         rows.commit().await.unwrap();

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use callfield_domain::{CallFacts, CallId, CallState, DeviceId, Outcome, TenantId, Timestamp, UserId};
+use callfield_domain::{
+    CallFacts, CallId, CallState, DeviceId, Milestone, Outcome, TenantId, TimelineEvent, Timestamp, UserId,
+};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -79,7 +81,7 @@ statements! {
     /// A call whose server died: it was talked on if somebody had answered it.
     END_ABANDONED = "UPDATE calls SET state = $3, ended_at = $2,
             outcome = CASE WHEN answered_at IS NULL THEN $4 ELSE $5 END
-        WHERE tenant_id = $1 AND ended_at IS NULL";
+        WHERE tenant_id = $1 AND ended_at IS NULL RETURNING id";
     /// Up to a call of the list of those without: all that the list had, as one unit of work.
     RECORDS_MADE = "UPDATE calls SET record_made_at = $2
         WHERE tenant_id = $1 AND record_made_at IS NULL AND ended_at <= $3 AND (ended_at < $3 OR id <= $4)";
@@ -156,16 +158,21 @@ impl Scoped {
         rows.into_iter().map(|row| self.stored(row)).collect()
     }
 
-    /// Ends the calls that were live when the server died; answers how many. To be called before any call is taken.
-    pub async fn end_abandoned_calls(&mut self, now: Timestamp) -> Result<u64> {
+    /// Ends the calls that were live when the server died, and puts that on their timelines; answers how many. To be called
+    /// before any call is taken.
+    pub async fn end_abandoned_calls(&mut self, now: Timestamp) -> Result<usize> {
         let tenant = self.tenant.uuid();
-        Ok(on!(self.tx, connection => sqlx::query(END_ABANDONED)
+        let ended: Vec<Uuid> = on!(self.tx, connection => sqlx::query_scalar(END_ABANDONED)
             .bind(tenant)
             .bind(now.as_millis())
             .bind(word(CallState::Ended))
             .bind(word(Outcome::Failed))
             .bind(word(Outcome::Completed))
-            .execute(connection).await.map(|done| done.rows_affected()))?)
+            .fetch_all(connection).await)?;
+        let step = TimelineEvent { at: now, milestone: Milestone::Repaired, device: None, detail: None };
+        let steps: Vec<_> = ended.iter().map(|call| (CallId::from_uuid(*call), step.clone())).collect();
+        self.append_events(&steps).await?;
+        Ok(ended.len())
     }
 
     /// Notes that the records of calls were made: of `last` and of all before it in [`Self::calls_without_record`].

@@ -34,6 +34,8 @@ pub struct DeskAccount {
     pub ha1_md5: String,
     /// The same by SHA-256.
     pub ha1_sha256: String,
+    /// The installation that is woken, if one is: `+sip.instance` and `reg-id`.
+    pub woken: Option<(String, u32)>,
 }
 
 /// Hides the hashes, which are as good as the password.
@@ -59,13 +61,16 @@ struct AccountRow {
     user_id: Uuid,
     ha1_md5: String,
     ha1_sha256: String,
+    instance: Option<String>,
+    reg_id: Option<i64>,
 }
 
 statements! {
     INSERT = "INSERT INTO desk_phones (tenant_id, id, user_id, name, username, ha1_md5, ha1_sha256, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     ALL = "SELECT id, user_id, name, username, created_at FROM desk_phones WHERE tenant_id = $1 ORDER BY id";
-    BY_USERNAME = "SELECT tenant_id, id, user_id, ha1_md5, ha1_sha256 FROM desk_phones WHERE username = $1";
+    BY_USERNAME = "SELECT d.tenant_id, d.id, d.user_id, d.ha1_md5, d.ha1_sha256, t.instance, t.reg_id FROM desk_phones d
+        LEFT JOIN softphone_tokens t ON t.tenant_id = d.tenant_id AND t.device_id = d.id WHERE d.username = $1";
     DELETE = "DELETE FROM desk_phones WHERE tenant_id = $1 AND id = $2 RETURNING id";
 }
 
@@ -95,6 +100,7 @@ impl Scoped {
 
     /// Takes a desk phone's account away; false if there is none of that id.
     pub async fn delete_desk_phone(&mut self, id: DeviceId) -> Result<bool> {
+        self.delete_softphone_token(id).await?;
         let tenant = self.tenant.uuid();
         let row: Option<Uuid> = on!(self.tx, connection => sqlx::query_scalar(DELETE)
             .bind(tenant)
@@ -116,6 +122,7 @@ impl Tx {
             device: DeviceId::from_uuid(row.id),
             ha1_md5: row.ha1_md5,
             ha1_sha256: row.ha1_sha256,
+            woken: row.instance.zip(row.reg_id).map(|(instance, id)| (instance, u32::try_from(id).unwrap_or_default())),
         }))
     }
 }
@@ -171,6 +178,7 @@ mod tests {
                 device: reception.id,
                 ha1_md5: "md5".to_owned(),
                 ha1_sha256: "sha".to_owned(),
+                woken: None,
             };
             assert_eq!(db.look_up().await.unwrap().desk_account("abc").await.unwrap(), Some(expected));
             assert_eq!(db.look_up().await.unwrap().desk_account("ABC").await.unwrap(), None);

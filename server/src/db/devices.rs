@@ -40,6 +40,8 @@ pub struct PushTarget {
     pub service: PushService,
     /// The service's name for the installation; a secret, so it is not printed.
     pub token: String,
+    /// Apple's other name for the installation, by which alerts reach it; FCM has one for all.
+    pub alert_token: Option<String>,
     /// Which of Apple's two worlds; FCM has one.
     pub environment: PushEnvironment,
     /// When the installation named it last: what a service found out before that does not condemn it.
@@ -84,6 +86,7 @@ struct Row {
     public_key: Vec<u8>,
     push_service: Option<String>,
     push_token: Option<String>,
+    push_alert_token: Option<String>,
     push_environment: Option<String>,
     push_registered_at: Option<i64>,
     push_invalid_since: Option<i64>,
@@ -94,26 +97,27 @@ struct Row {
 statements! {
     /// The same installation enrols again after its app's data was lost: everything of it is replaced.
     ENROL = "INSERT INTO devices (tenant_id, id, user_id, platform, name, app_version, os_version, public_key,
-            token_hash, push_service, push_token, push_environment, push_registered_at, created_at, enrolled_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)
+            token_hash, push_service, push_token, push_environment, push_registered_at, created_at, enrolled_at, push_alert_token)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14, $15)
         ON CONFLICT (tenant_id, id) DO UPDATE SET user_id = excluded.user_id, platform = excluded.platform,
             name = excluded.name, app_version = excluded.app_version, os_version = excluded.os_version,
             public_key = excluded.public_key, token_hash = excluded.token_hash,
             push_service = excluded.push_service, push_token = excluded.push_token,
+            push_alert_token = excluded.push_alert_token,
             push_environment = excluded.push_environment, push_registered_at = excluded.push_registered_at,
             push_invalid_since = NULL, push_invalid_reason = NULL, enrolled_at = excluded.enrolled_at";
     BY_TOKEN = "SELECT tenant_id, user_id, id FROM devices WHERE token_hash = $1";
     ALL = "SELECT id, user_id, platform, name, app_version, os_version, public_key, push_service, push_token,
-            push_environment, push_registered_at, push_invalid_since, push_invalid_reason, enrolled_at
+            push_alert_token, push_environment, push_registered_at, push_invalid_since, push_invalid_reason, enrolled_at
         FROM devices WHERE tenant_id = $1 ORDER BY id";
     OF_USER = "SELECT id, user_id, platform, name, app_version, os_version, public_key, push_service, push_token,
-            push_environment, push_registered_at, push_invalid_since, push_invalid_reason, enrolled_at
+            push_alert_token, push_environment, push_registered_at, push_invalid_since, push_invalid_reason, enrolled_at
         FROM devices WHERE tenant_id = $1 AND user_id = $2 ORDER BY id";
     ONE = "SELECT id, user_id, platform, name, app_version, os_version, public_key, push_service, push_token,
-            push_environment, push_registered_at, push_invalid_since, push_invalid_reason, enrolled_at
+            push_alert_token, push_environment, push_registered_at, push_invalid_since, push_invalid_reason, enrolled_at
         FROM devices WHERE tenant_id = $1 AND id = $2";
     REPLACE_PUSH = "UPDATE devices SET push_service = $3, push_token = $4, push_environment = $5,
-            push_registered_at = $6, push_invalid_since = NULL, push_invalid_reason = NULL
+            push_registered_at = $6, push_alert_token = $7, push_invalid_since = NULL, push_invalid_reason = NULL
         WHERE tenant_id = $1 AND id = $2";
     /// Only the token the service spoke of: the device may have brought a newer one, or the same one again.
     INVALIDATE_PUSH = "UPDATE devices SET push_invalid_since = $4, push_invalid_reason = $5
@@ -141,6 +145,7 @@ impl Scoped {
             .bind(environment)
             .bind(registered_at)
             .bind(device.enrolled_at.as_millis())
+            .bind(device.push.as_ref().and_then(|push| push.alert_token.as_deref()))
             .execute(connection).await.map(drop))?;
         Ok(())
     }
@@ -183,6 +188,7 @@ impl Scoped {
             .bind(token)
             .bind(environment)
             .bind(registered_at)
+            .bind(push.and_then(|push| push.alert_token.as_deref()))
             .execute(connection).await.map(drop))?;
         Ok(())
     }
@@ -235,6 +241,7 @@ impl TryFrom<Row> for Device {
             (Some(service), Some(token), Some(registered_at)) => Some(PushTarget {
                 service: from_word(service, "push service")?,
                 token,
+                alert_token: row.push_alert_token,
                 environment: match row.push_environment {
                     Some(environment) => from_word(environment, "push environment")?,
                     None => PushEnvironment::default(),
@@ -311,6 +318,7 @@ mod tests {
             let fresh = PushTarget {
                 service: PushService::Fcm,
                 token: "token-2".to_owned(),
+                alert_token: None,
                 environment: PushEnvironment::Production,
                 registered_at: Timestamp::from_millis(55),
             };
@@ -338,6 +346,7 @@ mod tests {
         let push = PushTarget {
             service: PushService::Fcm,
             token: "secret".to_owned(),
+            alert_token: Some("secret".to_owned()),
             environment: PushEnvironment::Production,
             registered_at: Timestamp::ZERO,
         };

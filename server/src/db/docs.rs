@@ -58,6 +58,9 @@ pub(super) struct Row {
     created_at: i64,
 }
 
+/// How many ids one statement takes; fewer are filled up with the last.
+const AMONG_MAX: usize = 16;
+
 pub(super) static PUT: LazyBulk = LazyLock::new(|| {
     Bulk::new(
         "INSERT INTO docs (tenant_id, id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at)",
@@ -72,6 +75,9 @@ pub(super) static PUT: LazyBulk = LazyLock::new(|| {
 statements! {
     ONE = "SELECT id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at
         FROM docs WHERE tenant_id = $1 AND id = $2";
+    AMONG = "SELECT id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at
+        FROM docs WHERE tenant_id = $1
+            AND id IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     OF_TYPE = "SELECT id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at
         FROM docs WHERE tenant_id = $1 AND type = $2 AND id > $3 ORDER BY id LIMIT $4";
     PROJECTION = "SELECT projection FROM docs WHERE tenant_id = $1 AND id = $2";
@@ -110,6 +116,22 @@ impl Scoped {
             .bind(id.uuid())
             .fetch_optional(connection).await)?;
         Ok(row.map(Doc::from))
+    }
+
+    /// Those of these records that exist, in no particular order.
+    pub async fn docs_among(&mut self, ids: &[RecordId]) -> Result<Vec<Doc>> {
+        let tenant = self.tenant.uuid();
+        let mut docs = Vec::new();
+        for some in ids.chunks(AMONG_MAX) {
+            let last = some.last().into_iter().cycle();
+            let found: Vec<Row> = on!(self.tx, connection => {
+                let query = sqlx::query_as(AMONG).bind(tenant);
+                let query = some.iter().chain(last).take(AMONG_MAX).fold(query, |query, id| query.bind(id.uuid()));
+                query.fetch_all(connection).await
+            })?;
+            docs.extend(found.into_iter().map(Doc::from));
+        }
+        Ok(docs)
     }
 
     /// A page of the records of a type.
@@ -195,6 +217,22 @@ mod tests {
             let after = first.last().map(|doc| doc.id);
             let second = rows.docs(DocPage { record_type: "contact", after, limit: 2 }).await.unwrap();
             assert_eq!(first.iter().chain(&second).map(|doc| doc.id).collect::<Vec<_>>(), ids);
+        }
+
+        async fn of_many_records_those_that_exist_are_found(db: Db) {
+            let mut house = House::new(&db).await;
+            let mut stored = Vec::new();
+            for _ in 0..20 {
+                stored.push(house.doc("call", json!({})).await.id);
+            }
+            let mut wanted = stored.clone();
+            wanted.insert(7, RecordId::new(Timestamp::ZERO, &mut house.random));
+            let mut rows = house.read().await;
+            let mut found: Vec<_> = rows.docs_among(&wanted).await.unwrap().iter().map(|doc| doc.id).collect();
+            found.sort();
+            stored.sort();
+            assert_eq!(found, stored);
+            assert!(rows.docs_among(&[]).await.unwrap().is_empty());
         }
 
         async fn a_record_is_nobody_elses(db: Db) {

@@ -72,6 +72,7 @@ impl House {
             push: Some(PushTarget {
                 service: PushService::Apns,
                 token: "token-1".to_owned(),
+                alert_token: Some("token-a".to_owned()),
                 environment: PushEnvironment::Sandbox,
                 registered_at: Timestamp::from_millis(10),
             }),

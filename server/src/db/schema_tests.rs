@@ -22,6 +22,7 @@ const STATEMENTS: &[(&str, &[(&str, &str)])] = &[
     ("numbers", super::numbers::STATEMENTS),
     ("outbox", super::outbox::STATEMENTS),
     ("phone_index", super::phone_index::STATEMENTS),
+    ("softphone_tokens", super::softphone_tokens::STATEMENTS),
     ("tenants", super::tenants::STATEMENTS),
     ("trunks", super::trunks::STATEMENTS),
     ("users", super::users::STATEMENTS),

@@ -64,11 +64,13 @@ impl Writer {
         unit.shared.settle().await;
         // From here a drop at any await leaves a savepoint to undo.
         unit.shared.last_unit = Ending::Abandoned;
-        if !unit.shared.in_transaction {
+        if unit.shared.in_transaction {
+            unit.shared.run("SAVEPOINT unit").await?;
+        } else {
             unit.shared.in_transaction = true;
-            unit.shared.run("BEGIN IMMEDIATE").await.inspect_err(|_| tracing::warn!("the write lock was not free"))?;
+            let begun = unit.shared.run("BEGIN IMMEDIATE; SAVEPOINT unit").await;
+            begun.inspect_err(|_| tracing::warn!("the write lock was not free"))?;
         }
-        unit.shared.run("SAVEPOINT unit").await?;
         Ok(unit)
     }
 }

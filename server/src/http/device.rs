@@ -18,19 +18,23 @@ use crate::db::{DeskPhone, Device, PushEnvironment, PushService, PushTarget};
 pub(super) struct NewPush {
     service: PushService,
     token: String,
+    alert_token: Option<String>,
     #[serde(default)]
     environment: PushEnvironment,
 }
 
 impl NewPush {
     pub(super) fn checked(self, now: Timestamp) -> ApiResult<PushTarget> {
-        let is_plausible = (1..=4096).contains(&self.token.len()) && self.token.bytes().all(|b| b.is_ascii_graphic());
-        if !is_plausible {
+        let Self { service, token, alert_token, environment } = self;
+        if ![Some(&token), alert_token.as_ref()].into_iter().flatten().all(|token| is_plausible(token)) {
             return Err(ApiError::invalid("`push.token` must have 1 to 4096 visible ASCII characters."));
         }
-        let Self { service, token, environment } = self;
-        Ok(PushTarget { service, token, environment, registered_at: now })
+        Ok(PushTarget { service, token, alert_token, environment, registered_at: now })
     }
+}
+
+fn is_plausible(token: &str) -> bool {
+    (1..=4096).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// `PUT /v1/device/push`: replaces the push token of the asking installation.

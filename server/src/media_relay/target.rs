@@ -10,6 +10,7 @@ use callfield_domain::CallId;
 use callfield_media::relay::Side;
 use callfield_media::sdp::{Agreement, Negotiation, Security, Wish};
 use tokio::net::UdpSocket;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::{CallMedia, MediaRelays, named, refused};
@@ -26,6 +27,7 @@ impl MediaRelays {
     pub fn offer_target(&mut self, call: CallId) -> Option<Bytes> {
         let media = self.calls.get_mut(&call)?;
         let codecs = media.outside_leg.as_ref()?.agreement()?.codecs();
+        let _sockets_of = self.tasks.enter();
         let Ok(socket) = self.ports.bind() else {
             tracing::error!(%call, "no port of media.port_min to media.port_max is free");
             return None;
@@ -42,7 +44,7 @@ impl MediaRelays {
         let Some(media) = self.calls.get_mut(&call) else { return false };
         let Some(mut target) = media.target.take() else { return false };
         match target.leg.receive_answer(target_sdp) {
-            Ok(agreed) => media.replace_device(&self.clock, target, &agreed).is_some(),
+            Ok(agreed) => media.replace_device(&self.clock, &self.tasks, target, &agreed).is_some(),
             Err(error) => {
                 refused(call, &error);
                 false
@@ -60,7 +62,7 @@ impl MediaRelays {
 
 impl CallMedia {
     /// The device's packets do not reach the relay any more: what it sends late must not be taken for the target's.
-    fn replace_device(&mut self, clock: &Clock, target: Target, agreed: &Agreement) -> Option<()> {
+    fn replace_device(&mut self, clock: &Clock, tasks: &Handle, target: Target, agreed: &Agreement) -> Option<()> {
         self.stop.cancel();
         self.stop = CancellationToken::new();
         self.relay.lock().unwrap_or_else(PoisonError::into_inner).disconnect(Side::B);
@@ -68,7 +70,7 @@ impl CallMedia {
         self.connect(clock, Side::B, agreed)?;
         self.wills.set(Side::B, agreed.direction.reversed());
         self.device_leg = Some(target.leg);
-        self.pump(clock);
+        self.pump(clock, tasks);
         Some(())
     }
 }

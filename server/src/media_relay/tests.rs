@@ -75,6 +75,29 @@ async fn a_desk_phone_talks_in_the_clear_and_may_hold() {
 }
 
 #[tokio::test]
+async fn a_desk_phone_over_tls_is_offered_a_key_and_the_clear_when_it_wants_none() {
+    let mut world = World::new(40_000..=41_999);
+    let call = world.call();
+    let (mut desk, mut trunk) = (End::new(&mut world).await, End::new(&mut world).await);
+    let device = DeviceId::new(Timestamp::ZERO, &mut world.random);
+    let offer = trunk.leg.offer(&Wish::new(Security::Plain));
+    let mut offered = |kind| world.relays.offer_device(call, device, kind, Some(&offer)).unwrap();
+    let (with_key, plain) = (offered(DeviceKind::SecureDesk), offered(DeviceKind::Desk));
+    let text = |sdp: &Bytes| String::from_utf8(sdp.to_vec()).unwrap();
+    assert!(text(&with_key).contains("RTP/SAVP ") && text(&with_key).contains("a=crypto:"), "{}", text(&with_key));
+    assert!(text(&plain).contains("RTP/AVP ") && !text(&plain).contains("a=crypto:"), "{}", text(&plain));
+
+    let (answer, at_desk) = desk.leg.answer(&Offer::parse(&plain).unwrap(), &Wish::new(Security::Plain)).unwrap();
+    let answer = world.relays.join(call, device, &answer).unwrap();
+    let at_trunk = trunk.leg.receive_answer(&answer).unwrap();
+    let (mut desk_audio, mut trunk_audio) = (session(&at_desk), session(&at_trunk));
+    desk.speak(&mut desk_audio).await;
+    trunk.hear(&mut trunk_audio).await;
+    trunk.speak(&mut trunk_audio).await;
+    desk.hear(&mut desk_audio).await;
+}
+
+#[tokio::test]
 async fn a_trunk_that_answers_on_hold_or_with_nothing_in_common_is_told_to_the_phone() {
     let mut world = World::new(40_000..=41_999);
     let (mut device, mut trunk) = (End::new(&mut world).await, End::new(&mut world).await);

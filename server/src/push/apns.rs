@@ -5,6 +5,6 @@ mod error;
 mod provider_token;
 mod settings;
 
-pub use client::{ApnsClient, ApnsPush};
+pub use client::{ApnsClient, ApnsKind, ApnsPush};
 pub use error::{ApnsError, Reason};
 pub use settings::ApnsSettings;

@@ -1,6 +1,7 @@
 //! One HTTP/2 connection over TLS to a push service, opened when needed and replaced when it ends.
 
 mod body;
+mod handover;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +15,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Semaphore};
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
 use body::WatchedBody;
+pub use handover::Handover;
 
 const ATTEMPTS_MAX: u32 = 2;
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -42,6 +44,9 @@ pub enum TransportError {
     /// The answer is longer than any that a push service gives.
     #[error("the answer is too long")]
     AnswerTooLong,
+    /// What it was about was over before it was sent.
+    #[error("nobody waits for it any more")]
+    Unwanted,
     /// No answer in time.
     #[error("no answer within {0} ms")]
     Timeout(u64),
@@ -123,15 +128,15 @@ impl Connection {
         self.live().await.map(drop)
     }
 
-    /// Sends a request and waits for its answer; `written` is notified when the request was handed to the
-    /// connection whole. A request whose connection breaks is sent once more on a fresh one.
+    /// Sends a request and waits for its answer; `handover` says when the request was handed to the connection whole. A
+    /// request whose connection breaks is sent once more on a fresh one, unless nobody waits for it any more.
     ///
     /// # Errors
     /// [`TransportError`] when there is no answer in time.
-    pub async fn request(&self, request: &Request<Bytes>, written: &Arc<Notify>) -> Result<Answer, TransportError> {
+    pub async fn request(&self, request: &Request<Bytes>, handover: &Arc<Handover>) -> Result<Answer, TransportError> {
         let Patience { request_ms, .. } = self.patience;
         let patience = Duration::from_millis(request_ms);
-        match tokio::time::timeout(patience, self.attempts(request, written)).await {
+        match tokio::time::timeout(patience, self.attempts(request, handover)).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 // It may be half open: the next request must not wait for it, too.
@@ -141,10 +146,10 @@ impl Connection {
         }
     }
 
-    async fn attempts(&self, request: &Request<Bytes>, written: &Arc<Notify>) -> Result<Answer, TransportError> {
+    async fn attempts(&self, request: &Request<Bytes>, handover: &Arc<Handover>) -> Result<Answer, TransportError> {
         let mut attempt = 1;
         loop {
-            match self.live().await?.exchange(request, written).await {
+            match self.live().await?.exchange(request, handover).await {
                 Err(TransportError::Broken(_)) if attempt < ATTEMPTS_MAX => attempt += 1,
                 outcome => return outcome,
             }
@@ -203,10 +208,13 @@ impl Connection {
 }
 
 impl Live {
-    async fn exchange(&self, request: &Request<Bytes>, written: &Arc<Notify>) -> Result<Answer, TransportError> {
+    async fn exchange(&self, request: &Request<Bytes>, handover: &Arc<Handover>) -> Result<Answer, TransportError> {
         let _stream = self.streams.acquire().await;
+        if handover.over.is_cancelled() {
+            return Err(TransportError::Unwanted);
+        }
         let (parts, body) = request.clone().into_parts();
-        let request = Request::from_parts(parts, WatchedBody::new(body, Arc::clone(written)));
+        let request = Request::from_parts(parts, WatchedBody::new(body, Arc::clone(handover)));
         let response = self.sender.clone().send_request(request).await;
         let (parts, body) = response.map_err(|error| TransportError::Broken(reason(&error)))?.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;

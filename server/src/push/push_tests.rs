@@ -3,6 +3,8 @@
 mod apns;
 mod connection;
 mod fcm;
+mod missed;
+mod softphone;
 mod wake;
 
 use callfield_fakes::{FakePush, Fault, FaultOrder, Service};

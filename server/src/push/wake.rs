@@ -1,18 +1,20 @@
 //! One wake from its request to its report.
 
-mod failure;
+pub(super) mod failure;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use callfield_domain::wake::{self, Envelope, PublicKey, SealedCaller, WakeError, WakePayload};
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Senders;
-use super::apns::ApnsPush;
+use super::apns::{ApnsKind, ApnsPush};
+use super::connection::Handover;
 use super::fcm::FcmPush;
+use super::softphone::Softphone;
 use crate::app::App;
 use crate::app::edge_port::EdgeCommand;
 use crate::app::wake_port::{WakeReport, WakeRequest, WakeResult};
@@ -20,10 +22,10 @@ use crate::db::{DbError, Device, NewDelivery, PushService, PushTarget};
 use failure::WakeFailure;
 
 /// Wakes one device and reports how far it came; nothing that fails here stops another wake.
-pub(super) async fn wake(app: App, senders: Arc<Senders>, request: WakeRequest) {
-    let wake = Wake { id: push_id(&request), app, request };
-    let result = match wake.device().await {
-        Ok((device, target)) => wake.send_and_record(&senders, &device, &target).await,
+pub(super) async fn wake(app: App, senders: Arc<Senders>, request: WakeRequest, over: CancellationToken) {
+    let wake = Wake { id: push_id(&request), app, request, over };
+    let result = match wake.addressee().await {
+        Ok(addressee) => wake.send_and_record(&senders, &addressee).await,
         Err(failure) => Err(failure),
     };
     match &result {
@@ -34,7 +36,10 @@ pub(super) async fn wake(app: App, senders: Arc<Senders>, request: WakeRequest) 
     }
     wake.report(match result {
         Ok(id) => WakeResult::Accepted(id),
-        Err(failure) => WakeResult::Failed(failure.text()),
+        Err(failure) => {
+            failure.count();
+            WakeResult::Failed(failure.text())
+        }
     })
     .await;
 }
@@ -50,55 +55,70 @@ struct Wake {
     id: Uuid,
     app: App,
     request: WakeRequest,
+    over: CancellationToken,
+}
+
+/// Who is woken.
+enum Addressee {
+    App(Box<Device>, PushTarget),
+    Softphone(Softphone),
+}
+
+impl Addressee {
+    const fn service(&self) -> PushService {
+        match self {
+            Self::App(_, target) => target.service,
+            Self::Softphone(softphone) => softphone.service,
+        }
+    }
 }
 
 impl Wake {
-    /// The device and where its pushes go.
-    async fn device(&self) -> Result<(Device, PushTarget), WakeFailure> {
-        let device = self.app.db.read(self.request.tenant).await?.device(self.request.device).await?;
-        let device = device.ok_or(WakeFailure::UnknownDevice)?;
+    /// Who it is and where its pushes go.
+    async fn addressee(&self) -> Result<Addressee, WakeFailure> {
+        let WakeRequest { tenant, device: id, .. } = self.request;
+        let Some(device) = self.app.db.read(tenant).await?.device(id).await? else {
+            return Softphone::find(&self.app, tenant, id).await.map(Addressee::Softphone);
+        };
         if let Some((_, reason)) = &device.push_invalid {
             return Err(WakeFailure::DeadToken(reason.clone()));
         }
         let target = device.push.clone().ok_or(WakeFailure::NoToken)?;
-        Ok((device, target))
+        Ok(Addressee::App(Box::new(device), target))
     }
 
     /// Sends at once; the outbox row is written beside it and finished with the result.
-    async fn send_and_record(
-        &self,
-        senders: &Senders,
-        device: &Device,
-        target: &PushTarget,
-    ) -> Result<String, WakeFailure> {
-        let began = self.app.now();
+    async fn send_and_record(&self, senders: &Senders, addressee: &Addressee) -> Result<String, WakeFailure> {
+        let (began, service) = (self.app.now(), addressee.service());
         let sending = async {
-            let result = self.send(senders, device, target).await;
-            count(target.service, result.is_ok(), self.app.now().since(began));
+            let result = self.send(senders, addressee).await;
+            count(service, result.is_ok(), self.app.now().since(began));
             result
         };
-        let (result, enqueued) = tokio::join!(sending, self.enqueue(target.service));
+        let (result, enqueued) = tokio::join!(sending, self.enqueue(service));
         if let Err(error) = enqueued {
             tracing::error!(call = %self.request.call, %error, "a wake is missing from the outbox");
         }
-        if let Err(error) = self.finish(device, target, &result).await {
+        if let Err(error) = self.finish(addressee, &result).await {
             tracing::error!(call = %self.request.call, %error, "the result of a wake is not stored");
         }
         result
     }
 
-    async fn send(&self, senders: &Senders, device: &Device, target: &PushTarget) -> Result<String, WakeFailure> {
+    async fn send(&self, senders: &Senders, addressee: &Addressee) -> Result<String, WakeFailure> {
         let time_left = self.request.expires_at.since(self.app.now());
         if time_left.is_zero() {
             return Err(WakeFailure::TooLate);
         }
-        let payload = self.seal(device)?;
-        let written = Arc::new(Notify::new());
-        let sending = self.put(senders, target, &payload, time_left, &written);
+        if self.over.is_cancelled() {
+            return Err(WakeFailure::CallOver);
+        }
+        let handover = Arc::new(Handover::until(self.over.clone()));
+        let sending = self.put(senders, addressee, time_left, &handover);
         tokio::pin!(sending);
         tokio::select! {
             biased;
-            () = written.notified() => {
+            () = handover.written.notified() => {
                 self.report(WakeResult::Sent).await;
                 sending.await
             }
@@ -115,23 +135,40 @@ impl Wake {
     async fn put(
         &self,
         senders: &Senders,
-        target: &PushTarget,
-        payload: &WakePayload,
+        addressee: &Addressee,
         time_left: Duration,
-        written: &Arc<Notify>,
+        handover: &Arc<Handover>,
     ) -> Result<String, WakeFailure> {
+        let (device, target) = match addressee {
+            Addressee::App(device, target) => (device, target),
+            Addressee::Softphone(softphone) => {
+                return softphone.ring(senders, (&self.request, self.id), round_up(time_left), handover).await;
+            }
+        };
+        let payload = self.seal(device)?;
         match target.service {
             PushService::Apns => {
                 let client = senders.apns.as_ref().ok_or(WakeFailure::NotConfigured)?;
                 let body = json!({ "aps": {}, "callfield": payload });
-                let (token, environment) = (target.token.as_str(), target.environment);
-                Ok(client.send(&ApnsPush { token, environment, id: self.id, payload: &body }, written).await?)
+                let push = ApnsPush {
+                    token: &target.token,
+                    environment: target.environment,
+                    id: self.id,
+                    payload: &body,
+                    kind: ApnsKind::Voip,
+                    bundle: None,
+                };
+                Ok(client.send(&push, handover).await?)
             }
             PushService::Fcm => {
                 let client = senders.fcm.as_ref().ok_or(WakeFailure::NotConfigured)?;
-                let push =
-                    FcmPush { token: &target.token, payload: &payload.to_json(), time_to_live: round_up(time_left) };
-                Ok(client.send(&push, written).await?)
+                let push = FcmPush {
+                    token: &target.token,
+                    data: json!({ "callfield": payload.to_json() }),
+                    is_urgent: true,
+                    time_to_live: round_up(time_left),
+                };
+                Ok(client.send(&push, handover).await?)
             }
         }
     }
@@ -168,19 +205,18 @@ impl Wake {
     }
 
     /// Ends the outbox row and, if the service says so, notes that the token is dead; it is never deleted.
-    async fn finish(
-        &self,
-        device: &Device,
-        target: &PushTarget,
-        result: &Result<String, WakeFailure>,
-    ) -> Result<(), DbError> {
+    async fn finish(&self, addressee: &Addressee, result: &Result<String, WakeFailure>) -> Result<(), DbError> {
         let failure = result.as_ref().err();
         let reason = failure.map(WakeFailure::text);
         let now = self.app.now();
         let mut tx = self.app.db.write(self.request.tenant).await?;
         tx.finish_delivery(self.id, reason.as_deref(), now).await?;
-        if let Some(reason) = reason.filter(|_| failure.is_some_and(|failure| failure.condemns(target.registered_at))) {
-            tx.invalidate_push(device.id, target, now, &reason).await?;
+        match (addressee, failure.zip(reason)) {
+            (Addressee::App(device, target), Some((failure, reason))) if failure.condemns(target.registered_at) => {
+                tx.invalidate_push(device.id, target, now, &reason).await?;
+            }
+            (Addressee::Softphone(softphone), Some((failure, _))) => softphone.condemn(&mut tx, failure, now).await?,
+            (Addressee::App(..) | Addressee::Softphone(_), _) => {}
         }
         tx.commit().await
     }
@@ -200,7 +236,7 @@ impl Wake {
     }
 }
 
-fn count(service: PushService, is_accepted: bool, took: Duration) {
+pub(super) fn count(service: PushService, is_accepted: bool, took: Duration) {
     let service = match service {
         PushService::Apns => "apns",
         PushService::Fcm => "fcm",

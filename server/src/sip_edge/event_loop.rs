@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::journal::Journal;
 use super::known_calls::KnownCalls;
 use super::latency::Latencies;
-use super::sockets::{Arrival, Listeners};
+use super::parked::Parked;
+use super::sockets::Arrival;
 use super::strangers::Strangers;
 use super::streams::{StreamEvent, Streams, refused};
 use crate::app::App;
@@ -35,6 +36,7 @@ pub(super) struct Inboxes {
     pub(super) commands: mpsc::Receiver<EdgeCommand>,
     pub(super) answers: mpsc::Receiver<Input>,
     pub(super) streams: mpsc::Receiver<StreamEvent>,
+    pub(super) arrivals: mpsc::Receiver<Arrival>,
 }
 
 /// The edge at work.
@@ -48,12 +50,13 @@ pub(super) struct EventLoop {
     pub(super) journal: Journal,
     pub(super) answers: mpsc::Sender<Input>,
     pub(super) latencies: Latencies,
+    pub(super) parked: Parked,
     pub(super) known: KnownCalls,
 }
 
 impl EventLoop {
     /// Serves until `stop`.
-    pub(super) async fn run(mut self, mut inboxes: Inboxes, listeners: Listeners, stop: CancellationToken) {
+    pub(super) async fn run(mut self, mut inboxes: Inboxes, stop: CancellationToken) {
         let udp = self.udp.clone();
         let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
         let mut gauges = tokio::time::interval(GAUGES_EVERY);
@@ -65,7 +68,7 @@ impl EventLoop {
                 Some(answer) = inboxes.answers.recv() => self.answered(answer),
                 Some(event) = inboxes.streams.recv() => self.stream_event(event),
                 Some(Ok(())) = readable(udp.as_deref()) => self.datagrams(&mut datagram),
-                Ok(arrival) = listeners.accept() => self.accepted(arrival),
+                Some(arrival) = inboxes.arrivals.recv() => self.accepted(arrival),
                 () = tokio::time::sleep(timeout) => self.due(),
                 _ = gauges.tick() => self.publish_gauges(),
             }
@@ -79,9 +82,9 @@ impl EventLoop {
 
     fn command(&mut self, command: EdgeCommand) {
         match command {
-            EdgeCommand::Connected { identity, received, to_device } => {
+            EdgeCommand::Connected { identity, received, to_device, waiting } => {
                 let peer = Peer::Device(identity);
-                let connection = self.streams.open_device(peer, received, to_device);
+                let connection = self.streams.open_device(peer, received, to_device, waiting);
                 self.feed(Input::ConnectionOpened { connection, peer, transport: Transport::Wss });
             }
             EdgeCommand::CallState { identity, call, reply } => {

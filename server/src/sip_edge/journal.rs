@@ -19,7 +19,7 @@ const QUEUE_MAX: usize = 65_536;
 /// How many entries one transaction takes.
 const BATCH_MAX: usize = 512;
 /// How long the first entry of a transaction waits for company: a flush to the disk costs as much as many rows.
-const COMPANY: Duration = Duration::from_millis(10);
+const COMPANY: Duration = Duration::from_millis(20);
 /// The pause before a failed transaction is tried again; doubled each time.
 const RETRY: Duration = Duration::from_millis(100);
 /// How often it is tried.
@@ -203,6 +203,7 @@ mod tests {
             started_at: at(1),
             answered_at: None,
             ended_at: None,
+            transferred_to: None,
         };
         let talks = CallFacts { answered_at: Some(at(2)), ..rings.clone() };
         let over = CallFacts { ended_at: Some(at(3)), ..talks.clone() };

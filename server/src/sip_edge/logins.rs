@@ -1,7 +1,7 @@
 //! Finds the account of who logs in.
 
 use callfield_sip::digest::{Algorithm, Ha1};
-use callfield_sip::switchboard::{Account, DeviceIdentity, Input};
+use callfield_sip::switchboard::{Account, DeviceIdentity, Input, Installation};
 use callfield_sip::transaction::ServerId;
 
 use crate::app::App;
@@ -23,6 +23,7 @@ async fn account(app: &App, user: String) -> db::Result<Option<Account>> {
     Ok(found.map(|found| Account {
         identity: DeviceIdentity { tenant: found.tenant, user: found.user, device: found.device },
         user,
+        push: found.woken.map(|(instance, reg_id)| Installation { instance, reg_id }),
         hashes: vec![
             Ha1::from_hex(Algorithm::Md5, &found.ha1_md5),
             Ha1::from_hex(Algorithm::Sha256, &found.ha1_sha256),

@@ -42,7 +42,10 @@ async fn route(app: &App, question: &RouteQuestion) -> db::Result<Decision> {
         caller: caller.e164.unwrap_or_else(|| question.from.clone()),
         caller_name: display_name(&record.projection),
         called: e164,
-        decline: DeclinePolicy::StopAll,
+        decline: match rows.decline_policy(owner).await? {
+            db::DeclinePolicy::StopAll => DeclinePolicy::StopAll,
+            db::DeclinePolicy::RingOn => DeclinePolicy::RingOn,
+        },
     }))
 }
 
@@ -84,7 +87,9 @@ async fn region_of(app: &App, tenant: TenantId) -> db::Result<String> {
 
 async fn targets(rows: &mut Scoped, user: UserId) -> db::Result<Vec<Target>> {
     let devices = rows.devices_of(user).await?;
-    Ok(devices.into_iter().map(|device| Target { device: device.id, has_push: device.push.is_some() }).collect())
+    let apps = devices.into_iter().map(|device| Target { device: device.id, has_push: device.push.is_some() });
+    let softphones = rows.woken_softphones(user).await?.into_iter().map(|device| Target { device, has_push: true });
+    Ok(apps.chain(softphones).collect())
 }
 
 fn reject(status: u16, outcome: Outcome, tenant: Option<TenantId>) -> Decision {

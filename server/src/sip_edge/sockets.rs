@@ -1,17 +1,22 @@
 //! The edge's own sockets, bound before anything is served so that an occupied port is a clear error.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use callfield_sip::switchboard::Transport;
 use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Listen, Sip};
 
 /// What the receive buffer of UDP should hold; Linux grants at most twice `net.core.rmem_max`.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// The pause after a connection that could not be taken.
+const AFTER_FAILURE: Duration = Duration::from_millis(50);
 
 /// A configured address that cannot be listened on.
 #[derive(Debug, Error)]
@@ -52,8 +57,22 @@ impl Arrival {
 }
 
 impl Listeners {
+    /// Hands over who connects, until `stop`; who comes faster than is taken waits in the system's own queue.
+    pub(super) async fn hand_over(self, arrivals: mpsc::Sender<Arrival>, stop: CancellationToken) {
+        while let Some(arrival) = stop.run_until_cancelled(self.accept()).await {
+            let Ok(arrival) = arrival else {
+                // A peer that left at once, or no descriptor is free.
+                tokio::time::sleep(AFTER_FAILURE).await;
+                continue;
+            };
+            if arrivals.send(arrival).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// The next peer that connects.
-    pub(super) async fn accept(&self) -> std::io::Result<Arrival> {
+    async fn accept(&self) -> std::io::Result<Arrival> {
         let (accepted, tls) = tokio::select! {
             accepted = accept(self.tcp.as_ref()) => (accepted, None),
             accepted = accept(self.tls.as_ref().filter(|_| self.acceptor.is_some())) => (accepted, self.acceptor.clone()),

@@ -1,7 +1,7 @@
 //! Sources that belong to no trunk: each gets a little of the edge's time, and all together not much more.
 //!
 //! Who scans or floods is dropped before anything of it is read. Trunks are not limited, nor is who the edge itself has
-//! called upon: registered desk phones, and where outgoing calls go.
+//! called upon, registered desk phones and where outgoing calls go, nor who logs in as a desk phone does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -28,6 +28,8 @@ const SITES: usize = 16_384;
 const CALLED_UPON: Duration = Duration::from_secs(600);
 /// How many of those are remembered.
 const CALLED_UPON_MAX: usize = 10_000;
+/// How often it is looked whom of them to forget, when there is no room: for as many as there may be that takes a while.
+const CLEAN_EVERY: Duration = Duration::from_secs(1);
 /// How often the trunks are looked up.
 const LOOK_UP_EVERY: Duration = Duration::from_secs(1);
 
@@ -38,6 +40,7 @@ pub(super) type TrunkSources = BTreeSet<IpAddr>;
 pub(super) struct Strangers {
     trunks: watch::Receiver<TrunkSources>,
     called_upon: BTreeMap<IpAddr, Instant>,
+    cleaned_at: Option<Instant>,
     /// Until when each site has used up its share: a fixed size, whoever is made up.
     used_until: Vec<Option<Instant>>,
     all_used_until: Option<Instant>,
@@ -50,6 +53,7 @@ impl Strangers {
         Self {
             trunks,
             called_upon: BTreeMap::new(),
+            cleaned_at: None,
             used_until: vec![None; SITES],
             all_used_until: None,
             places: RandomState::new(),
@@ -74,13 +78,20 @@ impl Strangers {
         true
     }
 
-    /// Notes that the edge itself sends a request to an address.
+    /// Notes that the edge itself sends a request to an address, or that a phone there has proved who it is.
     pub(super) fn call_upon(&mut self, address: IpAddr, now: Instant) {
-        if self.called_upon.len() >= CALLED_UPON_MAX {
+        let address = address.to_canonical();
+        if let Some(at) = self.called_upon.get_mut(&address) {
+            *at = now;
+            return;
+        }
+        let is_full = self.called_upon.len() >= CALLED_UPON_MAX;
+        if is_full && self.cleaned_at.is_none_or(|at| at + CLEAN_EVERY <= now) {
+            self.cleaned_at = Some(now);
             self.called_upon.retain(|_, at| *at + CALLED_UPON > now);
         }
         if self.called_upon.len() < CALLED_UPON_MAX {
-            self.called_upon.insert(address.to_canonical(), now);
+            self.called_upon.insert(address, now);
         }
     }
 
@@ -145,6 +156,23 @@ mod tests {
         strangers.call_upon(ip(STRANGER), begin);
         assert_eq!(admitted(&mut strangers, STRANGER, 10_000, begin + CALLED_UPON / 2), 10_000);
         assert_eq!(admitted(&mut strangers, STRANGER, 10_000, begin + CALLED_UPON), 501);
+    }
+
+    #[test]
+    fn who_was_called_upon_stays_so_when_no_room_is_left_and_the_old_ones_make_room() {
+        let (mut strangers, begin) = (strangers(), Instant::now());
+        let office = |n: u32| IpAddr::from(std::net::Ipv4Addr::from_bits(0x0a00_0000 + n));
+        for n in 0..u32::try_from(CALLED_UPON_MAX).unwrap() {
+            strangers.call_upon(office(n), begin);
+        }
+        let later = begin + CALLED_UPON / 2;
+        strangers.call_upon(office(0), later);
+        strangers.call_upon(ip(STRANGER), later);
+        assert!(!strangers.is_called_upon(ip(STRANGER), later));
+        let end = begin + CALLED_UPON;
+        assert!(strangers.is_called_upon(office(0), end) && !strangers.is_called_upon(office(1), end));
+        strangers.call_upon(ip(STRANGER), end);
+        assert!(strangers.is_called_upon(ip(STRANGER), end));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use callfield_sip::switchboard::{ConnectionId, Peer};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +25,7 @@ use line::Line;
 
 /// Messages that may wait for a trunk: more than the answers to all the messages that a stretch can hold.
 const QUEUE_MESSAGES_MAX: usize = 256;
-/// Bytes that may wait for a trunk; a peer that leaves more unread is dropped.
+/// Bytes that may wait for any peer; one that leaves more unread is dropped.
 const QUEUE_BYTES_MAX: usize = 512 * 1024;
 /// Stretches of one stream that wait for the loop: one that is looked at, one that is read meanwhile.
 const TURNS: usize = 2;
@@ -69,8 +70,8 @@ impl Limits {
 struct Stream {
     peer: Peer,
     queue: mpsc::Sender<Bytes>,
-    /// Bytes in the queue; a device's frames are few and bounded, and not measured.
-    waiting: Option<Arc<AtomicUsize>>,
+    /// Bytes in the queue.
+    waiting: Arc<AtomicUsize>,
     stop: CancellationToken,
 }
 
@@ -78,7 +79,7 @@ impl Stream {
     /// Queues a message; false if there is no room for it.
     fn takes(&self, bytes: Bytes) -> bool {
         let size = bytes.len();
-        let waiting = self.waiting.as_ref().map_or(0, |waiting| waiting.fetch_add(size, Ordering::Relaxed) + size);
+        let waiting = self.waiting.fetch_add(size, Ordering::Relaxed) + size;
         waiting <= QUEUE_BYTES_MAX && self.queue.try_send(bytes).is_ok()
     }
 }
@@ -92,12 +93,22 @@ pub(super) struct Streams {
     last: u64,
     events: mpsc::Sender<StreamEvent>,
     limits: Limits,
+    /// Where streams are served: TLS is work, and not that of the edge's own thread.
+    tasks: Handle,
 }
 
 impl Streams {
-    /// An empty table whose streams report to `events`.
+    /// An empty table whose streams report to `events`, and are served where this is called.
     pub(super) fn new(events: mpsc::Sender<StreamEvent>, limits: Limits) -> Self {
-        Self { open: BTreeMap::new(), sites: BTreeMap::new(), trunks: 0, last: 0, events, limits }
+        Self {
+            open: BTreeMap::new(),
+            sites: BTreeMap::new(),
+            trunks: 0,
+            last: 0,
+            events,
+            limits,
+            tasks: Handle::current(),
+        }
     }
 
     /// Takes in the WebSocket of a device.
@@ -106,10 +117,11 @@ impl Streams {
         peer: Peer,
         mut received: mpsc::Receiver<Bytes>,
         queue: mpsc::Sender<Bytes>,
+        waiting: Arc<AtomicUsize>,
     ) -> ConnectionId {
-        let (connection, stop) = self.insert(peer, queue, None);
+        let (connection, stop) = self.insert(peer, queue, waiting);
         let (events, turns) = (self.events.clone(), Arc::new(Semaphore::new(TURNS)));
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             while let Some(Some(bytes)) = stop.run_until_cancelled(received.recv()).await {
                 let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
                 if events.send(StreamEvent::Received { connection, bytes, turn }).await.is_err() {
@@ -137,11 +149,11 @@ impl Streams {
         self.trunks += 1;
         let (queue, outgoing) = mpsc::channel(QUEUE_MESSAGES_MAX);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let (connection, stop) = self.insert(Peer::Trunk(from), queue, Some(Arc::clone(&waiting)));
+        let (connection, stop) = self.insert(Peer::Trunk(from), queue, Arc::clone(&waiting));
         let turns = Arc::new(Semaphore::new(TURNS));
         let line = Line { connection, limits: self.limits, turns, outgoing, waiting, stop };
         let events = self.events.clone();
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             line.serve(stream, tls, &events).await;
             let _ = events.send(StreamEvent::Closed(connection)).await;
         });
@@ -196,7 +208,7 @@ impl Streams {
         &mut self,
         peer: Peer,
         queue: mpsc::Sender<Bytes>,
-        waiting: Option<Arc<AtomicUsize>>,
+        waiting: Arc<AtomicUsize>,
     ) -> (ConnectionId, CancellationToken) {
         self.last += 1;
         let connection = ConnectionId(self.last);

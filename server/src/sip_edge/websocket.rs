@@ -1,6 +1,8 @@
 //! SIP over WebSocket for devices (RFC 7118): `GET /sip` on the HTTP port, one SIP message a frame.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -44,18 +46,25 @@ async fn upgrade(State(app): State<App>, DeviceAuth(identity): DeviceAuth, upgra
 async fn converse(app: App, identity: DeviceIdentity, socket: WebSocket) {
     let (to_edge, received) = mpsc::channel(QUEUE_FRAMES_MAX);
     let (to_device, frames) = mpsc::channel(QUEUE_FRAMES_MAX);
-    if app.edge.send(EdgeCommand::Connected { identity, received, to_device }).await.is_ok() {
-        pump(socket, &to_edge, frames).await;
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let connected = EdgeCommand::Connected { identity, received, to_device, waiting: Arc::clone(&waiting) };
+    if app.edge.send(connected).await.is_ok() {
+        pump(socket, &to_edge, frames, &waiting).await;
     }
 }
 
 /// Moves frames both ways until the device leaves, the edge drops it, or a limit is hit.
-async fn pump(socket: WebSocket, to_edge: &mpsc::Sender<Bytes>, mut frames: mpsc::Receiver<Bytes>) {
+async fn pump(
+    socket: WebSocket,
+    to_edge: &mpsc::Sender<Bytes>,
+    mut frames: mpsc::Receiver<Bytes>,
+    waiting: &AtomicUsize,
+) {
     let (mut sink, mut stream) = socket.split();
     let mut ping = tokio::time::interval(PING_EVERY);
     let mut last_heard = tokio::time::Instant::now();
     loop {
-        let frame = tokio::select! {
+        let (frame, written) = tokio::select! {
             heard = stream.next() => {
                 last_heard = tokio::time::Instant::now();
                 match take_in(heard, to_edge).await {
@@ -64,20 +73,23 @@ async fn pump(socket: WebSocket, to_edge: &mpsc::Sender<Bytes>, mut frames: mpsc
                 }
             }
             frame = frames.recv() => match frame {
-                Some(bytes) => as_frame(bytes),
+                Some(bytes) => {
+                    let length = bytes.len();
+                    (as_frame(bytes), length)
+                }
                 None => break,
             },
             _ = ping.tick() => {
                 if last_heard.elapsed() > IDLE {
                     break;
                 }
-                Message::Ping(Bytes::new())
+                (Message::Ping(Bytes::new()), 0)
             }
         };
         match tokio::time::timeout(WRITE, sink.send(frame)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => waiting.fetch_sub(written, Ordering::Relaxed),
             Ok(Err(_)) | Err(_) => break,
-        }
+        };
     }
     let _ = tokio::time::timeout(WRITE, sink.close()).await;
 }

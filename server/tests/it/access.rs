@@ -36,6 +36,8 @@ const OPERATIONS: &[(Method, &str, Needs)] = &[
     (Method::GET, "/v1/trunks/{id}", Needs::Admin),
     (Method::PATCH, "/v1/trunks/{id}", Needs::Admin),
     (Method::POST, "/v1/users", Needs::Admin),
+    (Method::GET, "/v1/users/{id}", Needs::Admin),
+    (Method::PATCH, "/v1/users/{id}", Needs::Admin),
 ];
 
 #[test]

@@ -17,13 +17,16 @@ mod program;
 mod records;
 mod refusals;
 mod sip_tls;
+mod softphones;
 mod sync;
 mod sync_wire;
+mod timelines;
 mod tls;
 mod trunk_calls;
 mod trunk_registers;
 mod trunk_streams;
 mod trunks;
+mod users;
 
 #[path = "../../src/db/testing.rs"]
 mod testing;

@@ -11,7 +11,7 @@ use callfield_server::app::App;
 use callfield_server::app::clock::Clock;
 use callfield_server::app::edge_port::EdgeCommand;
 use callfield_server::app::token::Token;
-use callfield_server::app::wake_port::WakeRequest;
+use callfield_server::app::wake_port::PushRequest;
 use callfield_server::config::Config;
 use callfield_server::db::{AdminToken, Db, Tenant};
 use callfield_server::serve;
@@ -32,7 +32,7 @@ pub(crate) struct Office {
     /// The administrator's token.
     pub(crate) admin: String,
     pub(crate) edge: mpsc::Receiver<EdgeCommand>,
-    pub(crate) _wakes: mpsc::Receiver<WakeRequest>,
+    pub(crate) wakes: mpsc::Receiver<PushRequest>,
 }
 
 /// An enrolled device.
@@ -78,7 +78,7 @@ impl Office {
         let seed = Seed::from_number(7);
         let app = App::new(Arc::new(config), db, clock, seed, edge_sender, wake_sender);
         let (tenant, admin) = company(&app, "ABC").await;
-        Self { router: serve::router(&app), app, tenant, admin, edge, _wakes: wakes }
+        Self { router: serve::router(&app), app, tenant, admin, edge, wakes }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

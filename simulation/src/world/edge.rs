@@ -5,7 +5,7 @@ use callfield_domain::{CallFacts, CallId, Outcome, Timestamp};
 use callfield_sip::extension::CALL_HEADER;
 use callfield_sip::message::{Message, Method, Verdict, parse};
 use callfield_sip::switchboard::{
-    Decision, Flow, Input, Output, RingPlan, RouteQuestion, Target, Wake, WakeReport, WakeResult,
+    Decision, Flow, Input, Output, PushVerdict, RingPlan, RouteQuestion, Target, Wake, WakeReport, WakeResult,
 };
 
 use super::callees::tells_the_end;
@@ -86,9 +86,16 @@ impl World {
             Output::TransferEnded { .. } | Output::ChangeAnswered { .. } => {}
             Output::CallChanged(facts) if facts.answered_at.is_some() => self.ledger.note_settled(facts.id),
             Output::CallerAccepted { .. } | Output::CallChanged(_) => {}
-            Output::TrunkRegistration { .. } => {}
+            Output::TrunkRegistration { .. } | Output::RefreshWanted { .. } | Output::Proven { .. } => {}
+            Output::PushOffered { login, .. } => {
+                self.answer_edge(0, 20, Input::PushStored { login, verdict: PushVerdict::Kept });
+            }
             Output::MediaEnded { call } => self.ledger.note_media_ended(call),
             Output::Wake(wake) => self.push(wake),
+            Output::Missed(missed) => {
+                let what = format!("{} was missed", self.name_of(missed.call));
+                self.trace.add(self.now, "push", &what);
+            }
             Output::Persist(facts) => self.persist(facts),
             Output::Timeline { call, event } => {
                 let what = format!("{:?} of {} {:?}", event.milestone, self.name_of(call), event.detail);

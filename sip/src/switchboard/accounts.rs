@@ -27,14 +27,23 @@ impl Accounts {
         self.proven.get(user).filter(|(_, until)| now < *until).map(|(account, _)| account)
     }
 
-    /// Keeps an account whose password was just proven against what was looked up.
+    /// Keeps an account whose password was just proven against what was looked up; not one with an installation that
+    /// is woken, which may be another one the next time.
     pub(super) fn keep(&mut self, now: Timestamp, account: &Account) {
+        if account.push.is_some() {
+            return;
+        }
         if self.proven.len() >= KEPT_MAX {
             self.proven.retain(|_, (_, until)| now < *until);
         }
         if self.proven.len() < KEPT_MAX {
             self.proven.insert(account.user.clone(), (account.clone(), now + COUNTS));
         }
+    }
+
+    /// Forgets what was proven: the account is about to change.
+    pub(super) fn forget(&mut self, user: &str) {
+        self.proven.remove(user);
     }
 
     /// Forgets the account of a device, for good.
@@ -64,7 +73,7 @@ mod tests {
             user: UserId::new(Timestamp::ZERO, &mut random),
             device: DeviceId::new(Timestamp::ZERO, &mut random),
         };
-        Account { identity, user: user.to_owned(), hashes: Vec::new() }
+        Account { identity, user: user.to_owned(), hashes: Vec::new(), push: None }
     }
 
     #[test]

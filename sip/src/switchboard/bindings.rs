@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use callfield_domain::{DeviceId, TenantId, Timestamp, UserId};
 
-use super::{DeviceIdentity, Flow};
+use super::{DeviceIdentity, Flow, PushOffer};
 
 /// A registered contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) struct Binding {
     /// Call-ID and CSeq of the REGISTER: one that was overtaken by a later one changes nothing (RFC 3261 §10.3).
     pub(super) version: (String, u32),
     pub(super) expires_at: Timestamp,
+    /// Where a foreign softphone is woken.
+    pub(super) push: Option<PushOffer>,
 }
 
 /// What a registration changed.
@@ -142,6 +144,7 @@ mod tests {
             contact: "sip:x@y.invalid".to_owned(),
             version: ("c".to_owned(), 1),
             expires_at: Timestamp::from_millis(expires_at),
+            push: None,
         }
     }
 

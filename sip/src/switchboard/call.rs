@@ -99,6 +99,7 @@ impl Call {
         match event {
             Event::Routed { decision, bound } => self.route(now, decision, &bound),
             Event::Registered(device) => self.register(now, device),
+            Event::Refreshed(device) => self.refresh(now, device),
             Event::Forgotten(device) if self.is_talking_on(device) => self.lose_device(now),
             Event::Forgotten(_) => {}
             Event::ConnectionLost(device) => self.lose_connection(now, device),
@@ -106,6 +107,7 @@ impl Call {
             Event::Progressed { device, rings } => self.progress(now, device, rings),
             Event::Answered(device) => self.answer(now, device),
             Event::Refused { device, status } => self.refuse(now, device, status),
+            Event::Unreached { device, status } => self.miss(now, device, status),
             Event::OfferFailed(device) => self.fail_branch(now, device, 488),
             Event::Joined => self.join(),
             Event::JoinFailed => self.fail_join(now),
@@ -122,6 +124,7 @@ impl Call {
     pub(super) fn handle_timeout(&mut self, now: Timestamp) {
         match &self.phase {
             Phase::Routing { .. } | Phase::Joining(_) if self.ring_ends_at <= now => {
+                self.mark(now, Milestone::RingLimit, None, None);
                 self.end(now, Outcome::Failed, Farewell::Refuse(500));
             }
             Phase::Ringing if self.ring_ends_at <= now => self.give_up(now),
@@ -224,6 +227,11 @@ impl Call {
     pub(super) fn concerns(&self, tenant: TenantId, user: UserId, device: DeviceId) -> bool {
         let of_user = self.plan.as_ref().is_some_and(|plan| plan.tenant == tenant && plan.user == user);
         of_user || self.branches.contains_key(&device)
+    }
+
+    /// Whether a device was pushed for this call.
+    pub(super) fn was_pushed(&self, device: DeviceId) -> bool {
+        self.branches.get(&device).is_some_and(Branch::was_pushed)
     }
 
     /// How the call stands for a device that was woken for it.

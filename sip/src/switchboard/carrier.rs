@@ -5,9 +5,10 @@ use callfield_domain::{CallId, DeviceId, Timestamp};
 
 use super::call::Event;
 use super::inner::Carrier;
-use super::{DeviceKind, Side, Switchboard};
+use super::outer::OuterLeg;
+use super::{DeviceKind, Output, Side, Switchboard};
 use crate::message::{Message, Method};
-use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, ServerId};
+use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, ServerId, Transport};
 
 impl Switchboard {
     /// What carries messages to a device, and what it is.
@@ -15,10 +16,38 @@ impl Switchboard {
         match self.bindings.binding(device) {
             Some(binding) if binding.desk.is_some() => {
                 let flow = self.hop_to(binding.flow);
-                (Carrier::Transactions { flow, invite: None, bye: None }, DeviceKind::Desk)
+                let is_secure = matches!(flow, Hop::Connection { transport: Transport::Tls, .. });
+                let kind = if is_secure { DeviceKind::SecureDesk } else { DeviceKind::Desk };
+                (Carrier::Transactions { flow, invite: None, bye: None }, kind)
             }
             Some(_) | None => (Carrier::Connection, DeviceKind::Phone),
         }
+    }
+
+    /// Begins the leg of a device; the shell makes its offer.
+    pub(super) fn begin_leg(&mut self, device: DeviceId, call: CallId, carrier: Carrier, kind: DeviceKind) {
+        self.inner.begin(device, call, carrier, kind);
+        let caller_sdp = self.outer.get(&call).and_then(OuterLeg::sdp);
+        self.outputs.push_back(Output::BranchOfferWanted { call, device, kind, caller_sdp });
+    }
+
+    /// Offers plain media to a desk phone that has just refused encrypted media, once; `false` if there is nothing to try.
+    pub(super) fn offer_in_the_clear(&mut self, device: DeviceId, call: CallId) -> bool {
+        let (carrier, kind) = self.carrier_to(device);
+        let Some(leg) = self.inner.leg(device, call).filter(|leg| leg.offers_keys() && !leg.is_taken_back()) else {
+            return false;
+        };
+        let Carrier::Transactions { invite, .. } = leg.carrier else { return false };
+        if kind == DeviceKind::Phone || !self.calls.contains_key(&call) {
+            return false;
+        }
+        // The end of the refused INVITE's transaction is not the end of the next one's.
+        if let Some(id) = invite {
+            self.inner.by_client.remove(&id);
+        }
+        self.drop_inner(device, call);
+        self.begin_leg(device, call, carrier, DeviceKind::Desk);
+        true
     }
 
     /// Sends a message of a leg by what carries it.
@@ -29,37 +58,31 @@ impl Switchboard {
             Carrier::Transactions { bye: Some(id), .. } if !message.is_request() => {
                 self.transactions.handle(now, Layer::Respond { id, response: message });
             }
-            Carrier::Transactions { flow, invite, .. } => {
+            Carrier::Transactions { .. } if message.method() == &Method::Cancel => {
+                for id in leg.invitations() {
+                    let reason = message.header("Reason").map(str::to_owned);
+                    self.transactions.handle(now, Layer::Cancel { id, reason });
+                }
+            }
+            Carrier::Transactions { flow, .. } => {
                 let flow = self.reach_of_desk(device, flow);
-                self.transact(now, (device, call), flow, invite, message);
+                self.transact(now, (device, call), flow, message);
             }
         }
     }
 
-    fn transact(
-        &mut self,
-        now: Timestamp,
-        (device, call): (DeviceId, CallId),
-        flow: Hop,
-        invited: Option<ClientId>,
-        message: Message,
-    ) {
-        let input = match (message.method(), invited) {
-            (Method::Ack, _) => Layer::Send { flow, message },
-            (Method::Cancel, Some(id)) => Layer::Cancel { id, reason: message.header("Reason").map(str::to_owned) },
-            (Method::Cancel, None) => return,
-            (method, _) => {
-                let id = self.new_client();
-                self.inner.by_client.insert(id, (device, call));
-                if method == &Method::Invite
-                    && let Some(leg) = self.inner.leg(device, call)
-                {
-                    leg.carrier = Carrier::Transactions { flow, invite: Some(id), bye: None };
-                }
-                Layer::Request { id, flow, request: message }
-            }
-        };
-        self.transactions.handle(now, input);
+    fn transact(&mut self, now: Timestamp, (device, call): (DeviceId, CallId), flow: Hop, message: Message) {
+        if message.method() == &Method::Ack {
+            return self.transactions.handle(now, Layer::Send { flow, message });
+        }
+        let id = self.new_client();
+        self.inner.by_client.insert(id, (device, call));
+        if message.method() == &Method::Invite
+            && let Some(leg) = self.inner.leg(device, call)
+        {
+            leg.carrier = Carrier::Transactions { flow, invite: Some(id), bye: None };
+        }
+        self.transactions.handle(now, Layer::Request { id, flow, request: message });
     }
 
     /// Takes in a response; `false` if it is not that of a desk phone that was rung.
@@ -76,15 +99,29 @@ impl Switchboard {
         let Some((device, call)) = self.inner.by_client.remove(&id) else { return false };
         let Some(leg) = self.inner.leg(device, call) else { return true };
         let is_invite = matches!(leg.carrier, Carrier::Transactions { invite, .. } if invite == Some(id));
-        if is_invite && leg.dialog().is_some() {
+        if leg.is_outdated(id) || is_invite && leg.dialog().is_some() {
             return true;
         }
         self.drop_inner(device, call);
         if is_invite {
             let status = if ended == Ended::Timeout { 408 } else { 503 };
-            self.tell(now, call, Event::Refused { device, status });
+            self.tell(now, call, Event::Unreached { device, status });
         }
         true
+    }
+
+    /// A desk phone registered while it was rung: an INVITE of which it gave no sign goes out again, to where it is now. The
+    /// same one, so that a phone that got both rings once; where it was already, only once more and only if it was woken.
+    pub(super) fn ring_desk_again(&mut self, now: Timestamp, device: DeviceId, has_moved: bool) {
+        for call in self.inner.calls_of(device) {
+            let was_woken = self.calls.get(&call).is_some_and(|live| live.was_pushed(device));
+            let Some(leg) = self.inner.leg(device, call) else { continue };
+            if !has_moved && (leg.was_repeated() || !was_woken) {
+                continue;
+            }
+            let invite = leg.invite_again();
+            self.carry(now, device, call, invite);
+        }
     }
 
     /// A desk phone that was rung hangs up; `false` if the BYE belongs to none. It is answered when the row is durable.

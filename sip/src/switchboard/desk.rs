@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use callfield_domain::{DeviceId, Timestamp};
 
-use super::bindings::{Binding, Bound};
+use super::bindings::Bound;
 use super::call::Event;
+use super::push_offer::PushWish;
 use super::registrar::{Wish, version_of};
-use super::trunk::flow_of;
 use super::{Account, DeviceIdentity, Flow, Output, Switchboard};
 use crate::message::{Message, NameAddr};
-use crate::transaction::{Flow as Hop, Input as Layer, ServerId};
+use crate::transaction::{Flow as Hop, ServerId};
 
 impl Switchboard {
     /// Takes in a REGISTER whose sender is proven.
@@ -24,25 +24,10 @@ impl Switchboard {
         account: &Account,
         request: &Message,
     ) {
-        let identity = account.identity;
         let refused = match self.desk_wish(account, request) {
-            Wish::Ask => return self.confirm_desk(now, id, identity.device, request),
-            Wish::Bind { contact, expires_s } => {
-                let bound = self.bindings.bind(Binding {
-                    identity,
-                    flow: flow_of(flow),
-                    desk: Some(account.user.clone()),
-                    contact: contact.uri_text().to_owned(),
-                    version: version_of(request),
-                    expires_at: now + Duration::from_secs(u64::from(expires_s)),
-                });
-                self.confirm_desk(now, id, identity.device, request);
-                return self.release_to_desk(now, identity, bound);
-            }
-            Wish::Unbind => {
-                self.bindings.unbind(identity.device);
-                return self.confirm_desk(now, id, identity.device, request);
-            }
+            Wish::Ask => return self.confirm_desk(now, id, account.identity.device, request),
+            Wish::Bind { contact, .. } => return self.admit_desk(now, (id, flow), account, request, &contact),
+            Wish::Unbind => return self.dismiss_desk(now, (id, flow), account, request),
             Wish::Stranger => 403,
             Wish::Unusable => 400,
             Wish::TooBrief => 423,
@@ -55,6 +40,7 @@ impl Switchboard {
     /// A device's account is gone: it is not reached any more.
     pub(super) fn revoke(&mut self, now: Timestamp, device: DeviceId) {
         self.logins.revoke(now, device);
+        self.stop_refreshing(device);
         let Some(binding) = self.bindings.unbind(device) else { return };
         if let (None, Flow::Stream(connection)) = (&binding.desk, binding.flow) {
             self.outputs.push_back(Output::CloseConnection { connection });
@@ -71,7 +57,7 @@ impl Switchboard {
 
     /// What a REGISTER wants. One account is one device with one contact; a contact that goes in the same message is not
     /// counted.
-    fn desk_wish(&self, account: &Account, request: &Message) -> Wish {
+    pub(super) fn desk_wish(&self, account: &Account, request: &Message) -> Wish {
         let is_own = request.to().uri().is_ok_and(|uri| uri.user_decoded().unwrap_or_default() == account.user);
         if !is_own {
             return Wish::Stranger;
@@ -85,30 +71,33 @@ impl Switchboard {
         let contacts: Vec<NameAddr> = request.contacts().collect();
         let mut staying = contacts.iter().filter(|contact| contact.param("expires") != Some("0"));
         match (staying.next(), staying.next()) {
-            (Some(contact), None) => Wish::of(request, contact, self.settings.desk_lifetime),
+            (Some(contact), None) => Wish::of(request, contact, self.longest_for(contact)),
             (Some(_), Some(_)) => Wish::Unusable,
             (None, _) if contacts.is_empty() => Wish::Ask,
             (None, _) => Wish::Unbind,
         }
     }
 
-    fn confirm_desk(&mut self, now: Timestamp, id: ServerId, device: DeviceId, request: &Message) {
-        let mut start = request.response(200, "OK").to_tag(&self.random.token(16));
-        if let Some(binding) = self.bindings.binding(device) {
-            let left_s = binding.expires_at.since(now).as_secs();
-            start = start.header("Contact", format!("<{}>;expires={left_s}", binding.contact));
+    /// One that sleeps and is woken need not keep the way to it open.
+    fn longest_for(&self, contact: &NameAddr) -> Duration {
+        match PushWish::of(contact) {
+            PushWish::Offer(_) => self.settings.binding_lifetime,
+            PushWish::Nothing | PushWish::Query(_) | PushWish::Unsupported | PushWish::Unusable => {
+                self.settings.desk_lifetime
+            }
         }
-        self.transactions.handle(now, Layer::Respond { id, response: start.build() });
     }
 
-    /// Releases the calls that wait for a desk phone. A refresh releases nothing.
-    fn release_to_desk(&mut self, now: Timestamp, identity: DeviceIdentity, bound: Bound) {
-        if bound == Bound::Refreshed {
-            return;
+    /// Releases the calls that wait for a desk phone. A refresh releases nothing, unless the phone was given up where it is.
+    pub(super) fn release_to_desk(&mut self, now: Timestamp, identity: DeviceIdentity, bound: Bound) {
+        let (device, is_refresh) = (identity.device, bound == Bound::Refreshed);
+        if !is_refresh {
+            self.resume_desk(now, device);
         }
-        self.resume_desk(now, identity.device);
+        self.ring_desk_again(now, device, !is_refresh);
         for call in self.calls_for(identity) {
-            self.tell(now, call, Event::Registered(identity.device));
+            let event = if is_refresh { Event::Refreshed } else { Event::Registered };
+            self.tell(now, call, event(device));
         }
     }
 }

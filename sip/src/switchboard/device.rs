@@ -134,8 +134,10 @@ impl Switchboard {
             Some(Answer::Refused(status)) => {
                 let ack = leg.ack_refusal(response);
                 self.carry(now, device, call, ack);
-                self.drop_inner(device, call);
-                self.tell(now, call, Event::Refused { device, status });
+                if status != 488 || !self.offer_in_the_clear(device, call) {
+                    self.drop_inner(device, call);
+                    self.tell(now, call, Event::Refused { device, status });
+                }
             }
             None => {}
         }
@@ -164,7 +166,17 @@ impl Switchboard {
         self.inner.leg(device, call)?.dialog()?.take_in(request).ok().map(|()| call)
     }
 
+    /// Counts an answer whose status says all about its reason.
+    pub(super) fn count_answer(&mut self, status: u16) {
+        match status {
+            405 => self.count("method"),
+            481 => self.count("no_dialog"),
+            _ => {}
+        }
+    }
+
     pub(super) fn answer_device(&mut self, connection: ConnectionId, request: &Message, status: u16) {
+        self.count_answer(status);
         let start = request.response(status, reason(status)).to_tag(&self.random.token(16));
         let response = with_hints(start, request, status).build();
         self.transmit(connection, &response);

@@ -33,6 +33,8 @@ pub enum DeviceKind {
     Phone,
     /// A desk phone or foreign softphone, which logs in.
     Desk,
+    /// One whose signalling is encrypted, so that keys can be told to it.
+    SecureDesk,
 }
 
 /// A device whose token or password was checked.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Random, Timestamp};
 
+use super::DeviceKind;
 use crate::dialog::Dialog;
 use crate::extension::{ELSEWHERE, Ending, OVER};
 use crate::message::{Message, Method, RequestBuilder, Via};
@@ -22,6 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(32);
 #[derive(Debug)]
 pub(super) struct InnerLeg {
     pub(super) carrier: Carrier,
+    kind: DeviceKind,
+    /// Transactions in which the INVITE went to where a desk phone is no longer, or was asleep.
+    earlier: Vec<ClientId>,
+    has_progressed: bool,
     invite: Option<Message>,
     cancel: Option<Cancel>,
     dialog: Option<Dialog>,
@@ -70,9 +75,12 @@ pub(super) enum Answer {
 }
 
 impl InnerLeg {
-    const fn new(carrier: Carrier) -> Self {
+    const fn new(carrier: Carrier, kind: DeviceKind) -> Self {
         Self {
             carrier,
+            kind,
+            earlier: Vec::new(),
+            has_progressed: false,
             invite: None,
             cancel: None,
             dialog: None,
@@ -92,6 +100,16 @@ impl InnerLeg {
     /// Whether an INVITE went out.
     pub(super) const fn is_invited(&self) -> bool {
         self.invite.is_some()
+    }
+
+    /// Whether a desk phone is offered nothing but encrypted media.
+    pub(super) fn offers_keys(&self) -> bool {
+        self.kind == DeviceKind::SecureDesk
+    }
+
+    /// Whether the INVITE was taken back.
+    pub(super) const fn is_taken_back(&self) -> bool {
+        self.cancel.is_some()
     }
 
     /// Whether the 2xx was acknowledged.
@@ -123,7 +141,10 @@ impl InnerLeg {
 
     /// Takes in a response to the INVITE; `None` if it tells nothing.
     pub(super) fn take_answer(&mut self, response: &Message) -> Option<Answer> {
+        self.has_progressed = true;
         match response.status()? {
+            // It got the INVITE twice (RFC 3261 §8.2.2.2); the one that came first counts.
+            482 if !self.earlier.is_empty() => None,
             100 => Some(Answer::Progressed { rings: false }),
             status @ 101..200 => Some(Answer::Progressed { rings: status == 180 }),
             200..300 if self.dialog.is_some() => Some(Answer::Repeated),
@@ -133,6 +154,32 @@ impl InnerLeg {
             }
             status => Some(Answer::Refused(status)),
         }
+    }
+
+    /// The INVITE to be sent once more to a desk phone that gave no sign of having got it.
+    pub(super) fn invite_again(&mut self) -> Option<Message> {
+        let Carrier::Transactions { invite: Some(id), .. } = self.carrier else { return None };
+        if self.has_progressed || self.cancel.is_some() {
+            return None;
+        }
+        self.earlier.push(id);
+        self.invite.clone()
+    }
+
+    /// Whether the INVITE went out more than once.
+    pub(super) const fn was_repeated(&self) -> bool {
+        !self.earlier.is_empty()
+    }
+
+    /// The transactions of the INVITE; more than one if it went out more than once.
+    pub(super) fn invitations(&self) -> Vec<ClientId> {
+        let Carrier::Transactions { invite, .. } = self.carrier else { return Vec::new() };
+        self.earlier.iter().copied().chain(invite).collect()
+    }
+
+    /// Whether a transaction is one of the INVITE, but no longer the one that counts.
+    pub(super) fn is_outdated(&self, id: ClientId) -> bool {
+        self.earlier.contains(&id)
     }
 
     /// The ACK of the 2xx; it says so if the answer came too late, lest the device starts to talk.
@@ -260,8 +307,8 @@ pub(super) struct InnerLegs {
 
 impl InnerLegs {
     /// A leg whose offer is being made.
-    pub(super) fn begin(&mut self, device: DeviceId, call: CallId, carrier: Carrier) {
-        self.legs.entry(device).or_default().insert(call, InnerLeg::new(carrier));
+    pub(super) fn begin(&mut self, device: DeviceId, call: CallId, carrier: Carrier, kind: DeviceKind) {
+        self.legs.entry(device).or_default().insert(call, InnerLeg::new(carrier, kind));
     }
 
     pub(super) fn leg(&mut self, device: DeviceId, call: CallId) -> Option<&mut InnerLeg> {

@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Outcome, TenantId, Timestamp, TrunkId, UserId};
 
-use super::{ConnectionId, DeviceIdentity, Flow, Peer, RegisteringTrunk, Side, Transport, TrunkAccount};
+use super::{
+    ConnectionId, DeviceIdentity, Flow, Installation, Peer, PushVerdict, RegisteringTrunk, Side, Transport,
+    TrunkAccount,
+};
 use crate::digest::Ha1;
 use crate::transaction::ServerId;
 
@@ -130,6 +133,13 @@ pub enum Input {
         /// The account; `None` if there is none of that name.
         account: Option<Account>,
     },
+    /// Answers [`Output::PushOffered`](super::Output::PushOffered).
+    PushStored {
+        /// The login, as in the question.
+        login: ServerId,
+        /// What became of it.
+        verdict: PushVerdict,
+    },
     /// A device lost its account: it is not reached any more.
     DeviceRevoked {
         /// The device.
@@ -148,6 +158,8 @@ pub struct Account {
     pub user: String,
     /// A hash of the password for each algorithm, with the domain as the realm.
     pub hashes: Vec<Ha1>,
+    /// The installation that is woken, if one is.
+    pub push: Option<Installation>,
 }
 
 /// What the shell decided about a call.

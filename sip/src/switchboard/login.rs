@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use callfield_domain::{DeviceId, Seed, Timestamp};
 
 use super::accounts::Accounts;
+use super::trunk::flow_of;
 use super::{Account, Output, Switchboard};
 use crate::digest::{Algorithm, Check, Credentials, Ha1, Signed, Verifier};
 use crate::message::{Message, Method};
@@ -41,6 +42,11 @@ impl Logins {
     /// Forgets a request that is over.
     pub(super) fn forget(&mut self, id: ServerId) {
         self.waiting.remove(&id);
+    }
+
+    /// Looks an account up again the next time: it is about to change.
+    pub(super) fn forget_account(&mut self, user: &str) {
+        self.accounts.forget(user);
     }
 
     /// Lets nobody in any more as this device.
@@ -100,6 +106,7 @@ impl Switchboard {
     }
 
     fn take_login(&mut self, now: Timestamp, id: ServerId, flow: Hop, request: &Message, account: &Account) {
+        self.outputs.push_back(Output::Proven { flow: flow_of(flow) });
         if request.method() == &Method::Register {
             self.take_desk_register(now, id, flow, account, request);
         } else if request.method() == &Method::Refer {

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use callfield_domain::{CallFacts, CallId, DeviceId, TenantId, TimelineEvent, Timestamp, TrunkId};
+use callfield_domain::{CallFacts, CallId, DeviceId, Outcome, TenantId, TimelineEvent, Timestamp, TrunkId};
 
-use super::{ConnectionId, DeviceIdentity, DeviceKind, Flow, RegistrationState, Side};
+use super::{ConnectionId, DeviceIdentity, DeviceKind, Flow, PushOffer, RegistrationState, Side};
 use crate::transaction::ServerId;
 
 /// An effect, or a question to the shell.
@@ -27,13 +27,13 @@ pub enum Output {
     RouteWanted(RouteQuestion),
     /// Make the SDP offer for one device. Answered by [`Input::BranchOffered`](super::Input::BranchOffered).
     ///
-    /// Asked again, once per INVITE, for a device whose first INVITE was lost.
+    /// Asked again, once per INVITE, for a device whose first INVITE was lost, or who cannot encrypt.
     BranchOfferWanted {
         /// The call.
         call: CallId,
         /// The device that will get the offer.
         device: DeviceId,
-        /// What it is: media of a phone is encrypted, that of a desk phone is not.
+        /// What it is: media of a phone is encrypted, that of a desk phone only if its signalling is.
         kind: DeviceKind,
         /// The caller's offer; `None` if the caller wants to be offered to (late offer).
         caller_sdp: Option<Bytes>,
@@ -87,6 +87,30 @@ pub enum Output {
         /// The user name that was given.
         user: String,
     },
+    /// A softphone says where it is woken, or, without an offer, that it is not any more: keep that.
+    /// Answered by [`Input::PushStored`](super::Input::PushStored).
+    PushOffered {
+        /// The login.
+        login: ServerId,
+        /// Which device, proven.
+        identity: DeviceIdentity,
+        /// Where it is woken.
+        offer: Option<PushOffer>,
+    },
+    /// Push this softphone, quietly, so that it registers again.
+    RefreshWanted {
+        /// Whose it is.
+        tenant: TenantId,
+        /// The device.
+        device: DeviceId,
+        /// 0 for the first since it registered last.
+        attempt: u32,
+    },
+    /// A desk phone has proved who it is: what comes from there is no stranger's.
+    Proven {
+        /// Where it spoke from.
+        flow: Flow,
+    },
     /// A leg of a call that talks changes: make its SDP. Answered by [`Input::ChangeMade`](super::Input::ChangeMade).
     ///
     /// Of one leg only one such question is open at a time.
@@ -133,6 +157,8 @@ pub enum Output {
     },
     /// Push this device awake. Never after the call's end.
     Wake(Wake),
+    /// A call is over that this device never rang for: tell its user. At most once for each call and device.
+    Missed(Missed),
     /// Write the call's row with its outcome, durably, then answer [`Input::Persisted`](super::Input::Persisted).
     /// Exactly once for each call that belongs to a tenant; the far end hears of the end only then.
     Persist(CallFacts),
@@ -202,5 +228,26 @@ pub struct Wake {
     /// The caller's name, if a record has the number.
     pub name: Option<String>,
     /// Why it rings, as in the plan.
+    pub why: String,
+}
+
+/// A call that a device never rang for, and that nobody answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed {
+    /// Whose call it was.
+    pub tenant: TenantId,
+    /// The call.
+    pub call: CallId,
+    /// The device that did not ring.
+    pub device: DeviceId,
+    /// When the call came.
+    pub at: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The caller as in the plan; empty when withheld.
+    pub from: String,
+    /// The caller's name, if a record has the number.
+    pub name: Option<String>,
+    /// Why it would have rung, as in the plan.
     pub why: String,
 }

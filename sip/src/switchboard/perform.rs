@@ -8,6 +8,8 @@ use super::caller::address_of;
 use super::inner::Carrier;
 use super::memory::Remembered;
 use super::outer::{DEVICE_ALLOW, OuterLeg, reason};
+use super::push_offer::without_push;
+use super::softphone::softphone_call_id;
 use super::{Alarm, Decision, Output, Party, Switchboard, Why};
 use crate::extension::{CALL_HEADER, Ending};
 use crate::message::{Message, Method, NameAddr, RequestBuilder};
@@ -107,15 +109,14 @@ impl Switchboard {
     fn perform(&mut self, now: Timestamp, call: CallId, action: Action) {
         match action {
             Action::Wake(wake) => self.outputs.push_back(Output::Wake(wake)),
+            Action::Missed(missed) => self.outputs.push_back(Output::Missed(missed)),
             Action::Persist(facts) => self.outputs.push_back(Output::Persist(facts)),
             Action::Changed(facts) => self.outputs.push_back(Output::CallChanged(facts)),
             Action::Timeline(event) => self.outputs.push_back(Output::Timeline { call, event }),
             Action::EndMedia => self.end_media(now, call),
             Action::Invite(device) => {
                 let (carrier, kind) = self.carrier_to(device);
-                self.inner.begin(device, call, carrier);
-                let caller_sdp = self.outer.get(&call).and_then(OuterLeg::sdp);
-                self.outputs.push_back(Output::BranchOfferWanted { call, device, kind, caller_sdp });
+                self.begin_leg(device, call, carrier, kind);
             }
             Action::Cancel { device, elsewhere } => self.cancel_device(now, device, call, elsewhere),
             Action::HangUpDevice { device, elsewhere } => self.hang_up_device(now, device, call, elsewhere),
@@ -238,16 +239,18 @@ impl Switchboard {
         let from = address_of(&plan.caller, plan.caller_name.as_deref(), domain)?;
         // Rounded up: the phone must not stop before the edge does.
         let left_s = live.ring_ends_at().since(now).as_millis().div_ceil(1_000).max(1);
-        let start = RequestBuilder::new(Method::Invite, &Uri::parse(&binding.contact).ok()?);
+        let start = RequestBuilder::new(Method::Invite, &without_push(&Uri::parse(&binding.contact).ok()?));
         let contact = match carrier {
             Carrier::Connection => format!("sip:edge@{domain};transport=ws"),
             Carrier::Transactions { flow, .. } => self.contact_at(flow),
         };
+        let is_woken = binding.push.is_some();
         let start = carrier.with_via(start, &self.edge, &mut self.random);
+        let call_id = if is_woken { softphone_call_id(call, device) } else { self.random.token(32) };
         let invite = start
             .from(&from.with_tag(&self.random.token(16)))
             .to(&NameAddr::new(None, &user))
-            .call_id(&self.random.token(32))
+            .call_id(&call_id)
             .cseq(1)
             .header("Contact", format!("<{contact}>"))
             .header("Allow", DEVICE_ALLOW)

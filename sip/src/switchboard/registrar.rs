@@ -45,7 +45,9 @@ impl Switchboard {
                 let expires_at = now + Duration::from_secs(u64::from(expires_s));
                 let (contact, version) = (contact.uri_text().to_owned(), version_of(request));
                 let flow = Flow::Stream(connection);
-                let bound = self.bindings.bind(Binding { identity, flow, desk: None, contact, version, expires_at });
+                let desk = None;
+                let bound =
+                    self.bindings.bind(Binding { identity, flow, desk, contact, version, expires_at, push: None });
                 self.confirm(now, connection, identity, request);
                 return self.follow_up(now, identity, bound, &calls_of(request));
             }

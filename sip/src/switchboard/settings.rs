@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::PushProvider;
 use crate::digest::Algorithm;
 use crate::session::TimerSettings;
 
@@ -49,6 +50,8 @@ pub struct Settings {
     /// How long a desk phone stays registered at most: brief, because nothing tells when it is gone, and the way to it
     /// through a router stays open only as long as it speaks.
     pub desk_lifetime: Duration,
+    /// The push services that softphones may name; another one is answered 555.
+    pub push_providers: Vec<PushProvider>,
     /// The hashes that desk phones may prove their password with.
     pub digest: Vec<Algorithm>,
     /// How long a call's row may take to become durable before the far end is answered without it.
@@ -84,6 +87,7 @@ impl Settings {
             silence_limit: Duration::from_secs(2),
             binding_lifetime: Duration::from_secs(3_600),
             desk_lifetime: Duration::from_secs(300),
+            push_providers: Vec::new(),
             digest: vec![Algorithm::Sha256, Algorithm::Md5],
             persist_limit: Duration::from_secs(20),
             memory: Duration::from_secs(600),

@@ -9,6 +9,7 @@ mod info;
 mod outbound;
 mod refusals;
 mod registration;
+mod softphone;
 mod timers;
 mod tls;
 mod transfer;

@@ -158,6 +158,7 @@ impl Switchboard {
         let terms = Terms::new(self.settings.session_timer());
         let leg = OuterLeg::new(flow, id, invite, tag, contact, terms);
         let (Some(leg), Some(source)) = (leg, self.source_of(flow)) else {
+            self.count("no_contact");
             return self.respond(now, id, invite, 400);
         };
         let (call, mut parties) = (CallId::new(now, &mut self.random), parties_of(invite));
@@ -259,6 +260,7 @@ impl Switchboard {
     /// An INVITE that ended without a final answer of ours has lost its caller.
     fn end_server(&mut self, now: Timestamp, id: ServerId, ended: Ended) {
         self.logins.forget(id);
+        self.offers.forget(id);
         let is_lost = matches!(ended, Ended::FlowFailed | Ended::Timeout);
         if is_lost {
             self.cancel_desk_invite(now, id);
@@ -319,6 +321,7 @@ impl Switchboard {
     }
 
     pub(super) fn respond(&mut self, now: Timestamp, id: ServerId, request: &Message, status: u16) {
+        self.count_answer(status);
         let start = request.response(status, reason(status)).to_tag(&self.random.token(16));
         let response = with_hints(start, request, status).build();
         self.transactions.handle(now, Layer::Respond { id, response });

@@ -21,11 +21,11 @@ impl Office {
         Ok(())
     }
 
-    /// Where the server takes SIP.
-    pub(crate) fn places(&self) -> [SocketAddr; 2] {
+    /// Where the server takes SIP: UDP, TCP, TLS.
+    pub(crate) fn places(&self) -> [SocketAddr; 3] {
         let ready = std::fs::read(self.deployment.folder().join("server-ready.json")).unwrap();
         let ready: Value = serde_json::from_slice(&ready).unwrap();
-        ["sip_udp", "sip_tcp"].map(|key| ready[key].as_str().unwrap().parse().unwrap())
+        ["sip_udp", "sip_tcp", "sip_tls"].map(|key| ready[key].as_str().unwrap().parse().unwrap())
     }
 
     pub(crate) async fn calls(&self) -> Result<Vec<Value>> {

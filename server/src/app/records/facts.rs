@@ -1,5 +1,6 @@
 //! The record of a call, made from the server's facts off the call's path.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use callfield_domain::phone_number::is_emergency;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::RecordsError;
 use super::commit::{store, stored_record};
 use crate::app::App;
-use crate::db::{self, KnownCaller, Scoped, StoredCall};
+use crate::db::{self, Doc, KnownCaller, Scoped, StoredCall};
 
 /// How many calls one transaction takes.
 const BATCH: i64 = 50;
@@ -56,15 +57,17 @@ async fn make_batch(app: &App, tenant: TenantId) -> Result<(), RecordsError> {
     let calls = rows.calls_without_record(BATCH).await?;
     let Some(last) = calls.last() else { return Ok(()) };
     rows.mark_records_made(&last.facts, now).await?;
+    let ids: Vec<RecordId> = calls.iter().map(|call| RecordId::of_call(tenant, call.facts.id)).collect();
+    let mut docs: BTreeMap<RecordId, Doc> = rows.docs_among(&ids).await?.into_iter().map(|doc| (doc.id, doc)).collect();
+    let mut callers = Callers { country: &country, known: BTreeMap::new() };
     let mut outcomes = Vec::with_capacity(calls.len());
-    for StoredCall { facts, .. } in &calls {
+    for (StoredCall { facts, .. }, id) in calls.iter().zip(ids) {
         // Such a call is none of the company's business.
         if facts.direction == Direction::Outbound && is_emergency(&facts.to, &country) {
             continue;
         }
-        let party = party(&mut rows, facts, &country).await?;
-        let id = RecordId::of_call(tenant, facts.id);
-        let stored = stored_record(rows.doc(id).await?);
+        let party = callers.party(&mut rows, facts).await?;
+        let stored = stored_record(docs.remove(&id));
         let by = Edit { actor: app.server_actor, author: Author::Server, claimed_at: now };
         match ingest::write(id, RecordType::Call, stored.as_ref(), &by, &patch(facts, party)) {
             Ok(outcome) => outcomes.extend(outcome),
@@ -85,15 +88,28 @@ fn far_end(facts: &CallFacts) -> &str {
     }
 }
 
-/// The record that has the far end's number, of those that the call's user may see.
-async fn party(rows: &mut Scoped, facts: &CallFacts, country: &str) -> db::Result<Option<RecordId>> {
-    // A call that was refused has the number as it was dialled.
-    let Some(e164) = PhoneNumber::parse(far_end(facts), country).e164 else { return Ok(None) };
-    let known = rows.known_callers(&e164).await?;
-    let is_theirs = |known: &KnownCaller| known.owner.is_some() && known.owner == facts.user;
-    let is_seen = |known: &&KnownCaller| facts.user.is_none() || may_see(facts, known);
-    let party = known.iter().find(|known| is_theirs(known)).or_else(|| known.iter().find(is_seen));
-    Ok(party.map(|known| known.record))
+/// Whose the far ends of some calls are.
+struct Callers<'a> {
+    country: &'a str,
+    /// Who is known by a number, once it was looked up.
+    known: BTreeMap<String, Vec<KnownCaller>>,
+}
+
+impl Callers<'_> {
+    /// The record that has the far end's number, of those that the call's user may see.
+    async fn party(&mut self, rows: &mut Scoped, facts: &CallFacts) -> db::Result<Option<RecordId>> {
+        // A call that was refused has the number as it was dialled.
+        let Some(e164) = PhoneNumber::parse(far_end(facts), self.country).e164 else { return Ok(None) };
+        if !self.known.contains_key(&e164) {
+            let known = rows.known_callers(&e164).await?;
+            self.known.insert(e164.clone(), known);
+        }
+        let known = self.known.get(&e164).map(Vec::as_slice).unwrap_or_default();
+        let is_theirs = |known: &&KnownCaller| known.owner.is_some() && known.owner == facts.user;
+        let is_seen = |known: &&KnownCaller| facts.user.is_none() || may_see(facts, known);
+        let party = known.iter().find(is_theirs).or_else(|| known.iter().find(is_seen));
+        Ok(party.map(|known| known.record))
+    }
 }
 
 fn may_see(facts: &CallFacts, known: &KnownCaller) -> bool {

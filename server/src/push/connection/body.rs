@@ -7,17 +7,18 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::sync::Notify;
+
+use super::Handover;
 
 /// Bytes to send and whom to tell.
 pub(super) struct WatchedBody {
     bytes: Option<Bytes>,
-    written: Arc<Notify>,
+    handover: Arc<Handover>,
 }
 
 impl WatchedBody {
-    pub(super) fn new(bytes: Bytes, written: Arc<Notify>) -> Self {
-        Self { bytes: Some(bytes), written }
+    pub(super) fn new(bytes: Bytes, handover: Arc<Handover>) -> Self {
+        Self { bytes: Some(bytes), handover }
     }
 }
 
@@ -28,7 +29,7 @@ impl Body for WatchedBody {
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let bytes = self.bytes.take();
         if bytes.is_some() {
-            self.written.notify_one();
+            self.handover.written.notify_one();
         }
         Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
     }

@@ -10,11 +10,11 @@ use http::header::CONTENT_TYPE;
 use ring::signature::RsaKeyPair;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 
 use super::{FcmError, FcmSettings};
 use crate::app::clock::Clock;
-use crate::push::connection::{Connection, FirstRequest};
+use crate::push::connection::{Connection, FirstRequest, Handover};
 use crate::push::jwt;
 use crate::push::retry_after::retry_after;
 
@@ -100,7 +100,7 @@ impl AccessTokens {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Bytes::from(form))
             .map_err(|_| FcmError::Unsendable)?;
-        let answer = self.connection.request(&request, &Arc::new(Notify::new())).await?;
+        let answer = self.connection.request(&request, &Arc::new(Handover::default())).await?;
         if let Some(granted) = serde_json::from_slice::<Granted>(&answer.body).ok().filter(|_| answer.status == 200) {
             let lifetime = Duration::from_secs(granted.expires_in);
             let renewed_at = now + lifetime.saturating_sub(RENEWED_EARLY);

@@ -7,20 +7,21 @@ use bytes::Bytes;
 use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde::Deserialize;
-use serde_json::json;
-use tokio::sync::Notify;
+use serde_json::{Value, json};
 
 use super::access_token::AccessTokens;
 use super::{FcmError, FcmSettings};
 use crate::app::clock::Clock;
-use crate::push::connection::{Answer, Connection, FirstRequest};
+use crate::push::connection::{Answer, Connection, FirstRequest, Handover};
 
-/// A data message of high priority.
+/// A data message.
 pub struct FcmPush<'a> {
     /// The installation's registration token.
     pub token: &'a str,
-    /// The value of `data.callfield`.
-    pub payload: &'a str,
+    /// The `data` of it: an object of texts.
+    pub data: Value,
+    /// Whether it may wake a phone that dozes.
+    pub is_urgent: bool,
     /// After this time the message is of no use.
     pub time_to_live: Duration,
 }
@@ -29,6 +30,7 @@ pub struct FcmPush<'a> {
 pub struct FcmClient {
     connection: Connection,
     path: String,
+    projects: Vec<String>,
     tokens: AccessTokens,
     clock: Clock,
 }
@@ -45,10 +47,19 @@ impl FcmClient {
         let base = settings.url.to_string();
         Self {
             path: format!("{}/v1/projects/{}/messages:send", base.trim_end_matches('/'), settings.project_id),
+            projects: [Some(settings.project_id.clone()), settings.project_number.clone()]
+                .into_iter()
+                .flatten()
+                .collect(),
             connection: Connection::new(settings.url.clone(), tls, FirstRequest::LikeAnyOther),
             tokens: AccessTokens::new(settings, clock.clone()),
             clock,
         }
+    }
+
+    /// What its project is called: the id, and the number if that is configured.
+    pub fn projects(&self) -> Vec<String> {
+        self.projects.clone()
     }
 
     /// Opens the connection and buys an access token.
@@ -61,39 +72,39 @@ impl FcmClient {
         Ok(connected?)
     }
 
-    /// Sends a message and gives its name at Google; `written` is notified when it was handed to the connection. A
+    /// Sends a message and gives its name at Google; `handover` says when it was handed to the connection. A
     /// stale access token is replaced once.
     ///
     /// # Errors
     /// [`FcmError`] says why it was not accepted.
-    pub async fn send(&self, push: &FcmPush<'_>, written: &Arc<Notify>) -> Result<String, FcmError> {
+    pub async fn send(&self, push: &FcmPush<'_>, handover: &Arc<Handover>) -> Result<String, FcmError> {
         let authorization = self.tokens.authorization().await?;
-        let answer = self.send_as(push, &authorization, written).await?;
+        let answer = self.send_as(push, &authorization, handover).await?;
         if answer.status != 401 {
             return self.accepted(&answer);
         }
         let renewed = self.tokens.in_place_of(&authorization).await?;
-        self.accepted(&self.send_as(push, &renewed, written).await?)
+        self.accepted(&self.send_as(push, &renewed, handover).await?)
     }
 
     async fn send_as(
         &self,
         push: &FcmPush<'_>,
         authorization: &str,
-        written: &Arc<Notify>,
+        handover: &Arc<Handover>,
     ) -> Result<Answer, FcmError> {
         let ttl = format!("{}s", push.time_to_live.as_secs());
         let message = json!({ "message": {
             "token": push.token,
-            "data": { "callfield": push.payload },
-            "android": { "priority": "high", "ttl": ttl },
+            "data": push.data,
+            "android": { "priority": if push.is_urgent { "high" } else { "normal" }, "ttl": ttl },
         } });
         let request = Request::post(&self.path)
             .header(AUTHORIZATION, authorization)
             .header(CONTENT_TYPE, "application/json")
             .body(Bytes::from(message.to_string()))
             .map_err(|_| FcmError::Unsendable)?;
-        Ok(self.connection.request(&request, written).await?)
+        Ok(self.connection.request(&request, handover).await?)
     }
 
     fn accepted(&self, answer: &Answer) -> Result<String, FcmError> {

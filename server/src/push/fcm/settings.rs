@@ -18,6 +18,7 @@ pub struct FcmSettings {
     pub(super) token_uri: Uri,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) project_id: String,
+    pub(super) project_number: Option<String>,
     pub(super) client_email: String,
     pub(super) key_id: String,
     pub(super) key: RsaKeyPair,
@@ -49,6 +50,7 @@ impl FcmSettings {
             token_uri: settings::https(&account.token_uri)?,
             tls: settings::tls(section.ca_file.as_deref())?,
             project_id: account.project_id,
+            project_number: section.project_number.clone(),
             client_email: account.client_email,
             key_id: account.private_key_id,
             key: RsaKeyPair::from_pkcs8(key.secret_pkcs8_der())

@@ -6,15 +6,14 @@ use std::time::Duration;
 use callfield_domain::Timestamp;
 use callfield_fakes::{Delivery, FakeApns, Fault, Service};
 use serde_json::json;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{Services, status};
 use crate::app::clock::Clock;
 use crate::db::PushEnvironment;
 use crate::push::Senders;
-use crate::push::apns::{ApnsClient, ApnsError, ApnsPush, Reason};
-use crate::push::connection::TransportError;
+use crate::push::apns::{ApnsClient, ApnsError, ApnsKind, ApnsPush, Reason};
+use crate::push::connection::{Handover, TransportError};
 
 fn client(services: &Services, clock: &Clock) -> ApnsClient {
     services.senders(clock).apns.unwrap()
@@ -31,8 +30,15 @@ async fn push_to(
     number: u128,
 ) -> Result<String, ApnsError> {
     let payload = json!({ "aps": {}, "callfield": { "v": 1 } });
-    let push = ApnsPush { token, environment, id: Uuid::from_u128(number), payload: &payload };
-    client.send(&push, &Arc::new(Notify::new())).await
+    let push = ApnsPush {
+        token,
+        environment,
+        id: Uuid::from_u128(number),
+        payload: &payload,
+        kind: ApnsKind::Voip,
+        bundle: None,
+    };
+    client.send(&push, &Arc::new(Handover::default())).await
 }
 
 #[tokio::test]
@@ -205,13 +211,14 @@ async fn a_push_is_noted_as_written_before_it_is_answered() {
     let client = client(&services, &Clock::System);
     let phone = services.install(Service::Apns);
     services.order(Service::Apns, [Fault::Slow { ms: 60_000 }]);
-    let written = Arc::new(Notify::new());
+    let handover = Arc::new(Handover::default());
     let payload = json!({ "aps": {} });
     let environment = PushEnvironment::Production;
-    let push = ApnsPush { token: &phone, environment, id: Uuid::nil(), payload: &payload };
+    let push =
+        ApnsPush { token: &phone, environment, id: Uuid::nil(), payload: &payload, kind: ApnsKind::Voip, bundle: None };
     tokio::select! {
-        () = written.notified() => {}
-        _ = client.send(&push, &written) => panic!("a push that is answered in a minute was answered first"),
+        () = handover.written.notified() => {}
+        _ = client.send(&push, &handover) => panic!("a push that is answered in a minute was answered first"),
     }
     assert!(services.fakes.delivery.ledger().is_empty());
 }

@@ -6,21 +6,27 @@ use bytes::Bytes;
 use callfield_fakes::{Fault, Service};
 use http::Request;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::Services;
 use crate::app::clock::Clock;
 use crate::db::PushEnvironment;
-use crate::push::apns::{ApnsClient, ApnsError, ApnsPush};
-use crate::push::connection::{Connection, FirstRequest, Patience, TransportError};
+use crate::push::apns::{ApnsClient, ApnsError, ApnsKind, ApnsPush};
+use crate::push::connection::{Connection, FirstRequest, Handover, Patience, TransportError};
 use crate::push::settings;
 
 async fn push(client: &ApnsClient, token: &str, number: u128) -> Result<String, ApnsError> {
     let payload = serde_json::json!({ "aps": {} });
     let environment = PushEnvironment::Production;
-    let push = ApnsPush { token, environment, id: Uuid::from_u128(number), payload: &payload };
-    client.send(&push, &Arc::new(Notify::new())).await
+    let push = ApnsPush {
+        token,
+        environment,
+        id: Uuid::from_u128(number),
+        payload: &payload,
+        kind: ApnsKind::Voip,
+        bundle: None,
+    };
+    client.send(&push, &Arc::new(Handover::default())).await
 }
 
 #[tokio::test]
@@ -89,7 +95,7 @@ async fn a_request_without_an_answer_is_given_up_and_the_next_has_a_fresh_connec
     let services = Services::start().await;
     let patience = Patience { connect_ms: 5_000, request_ms: 300 };
     let connection = connection(&services, &services.fakes.fcm.url(), patience);
-    let written = Arc::new(Notify::new());
+    let written = Arc::new(Handover::default());
     services.order(Service::Fcm, [Fault::Slow { ms: 60_000 }]);
     let outcome = connection.request(&request(&services), &written).await;
     assert_eq!(outcome.unwrap_err(), TransportError::Timeout(300));
@@ -103,4 +109,31 @@ async fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
     let url = format!("https://localhost:{}", silent.local_addr().unwrap().port());
     let connection = connection(&services, &url, Patience { connect_ms: 100, request_ms: 60_000 });
     assert_eq!(connection.warm().await, Err(TransportError::Timeout(100)));
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_sent_and_not_sent_again() {
+    let services = Services::start().await;
+    let client = services.senders(&Clock::System).apns.unwrap();
+    let phone = services.install(Service::Apns);
+    let (payload, environment) = (serde_json::json!({ "aps": {} }), PushEnvironment::Production);
+    let (kind, id) = (ApnsKind::Voip, Uuid::from_u128(1));
+    let push = ApnsPush { token: &phone, environment, id, payload: &payload, kind, bundle: None };
+    let handover = Arc::new(Handover::default());
+    handover.over.cancel();
+    let unwanted = client.send(&push, &handover).await;
+    assert!(matches!(unwanted, Err(ApnsError::Transport(TransportError::Unwanted))), "{unwanted:?}");
+
+    services.order(Service::Apns, [Fault::Disconnect]);
+    let handover = Arc::new(Handover::default());
+    let sending = client.send(&push, &handover);
+    tokio::pin!(sending);
+    tokio::select! {
+        biased;
+        () = handover.written.notified() => handover.over.cancel(),
+        outcome = &mut sending => panic!("it was answered before it was sent: {outcome:?}"),
+    }
+    let unwanted = sending.await;
+    assert!(matches!(unwanted, Err(ApnsError::Transport(TransportError::Unwanted))), "{unwanted:?}");
+    assert!(services.fakes.delivery.pushes(&phone, None).is_empty());
 }

@@ -7,11 +7,11 @@ use callfield_domain::Timestamp;
 use callfield_fakes::Service;
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::sync::Notify;
 
 use super::{Services, status};
 use crate::app::clock::Clock;
 use crate::push::Senders;
+use crate::push::connection::Handover;
 use crate::push::fcm::{Code, FcmClient, FcmError, FcmPush};
 
 fn client(services: &Services, clock: &Clock) -> FcmClient {
@@ -19,8 +19,13 @@ fn client(services: &Services, clock: &Clock) -> FcmClient {
 }
 
 async fn push(client: &FcmClient, token: &str) -> Result<String, FcmError> {
-    let push = FcmPush { token, payload: r#"{"v":1}"#, time_to_live: Duration::from_secs(45) };
-    client.send(&push, &Arc::new(Notify::new())).await
+    let push = FcmPush {
+        token,
+        data: json!({ "callfield": r#"{"v":1}"# }),
+        is_urgent: true,
+        time_to_live: Duration::from_secs(45),
+    };
+    client.send(&push, &Arc::new(Handover::default())).await
 }
 
 #[tokio::test]

@@ -7,38 +7,39 @@ use callfield_domain::wake::{self, SecretKey, WakePayload};
 use callfield_domain::{CallId, DeviceId, Random, Seed, TenantId, Timestamp, UserId};
 use callfield_fakes::{Fault, Service};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Services, status};
 use crate::app::App;
 use crate::app::clock::Clock;
 use crate::app::edge_port::EdgeCommand;
-use crate::app::wake_port::{WakeReport, WakeRequest, WakeResult};
+use crate::app::wake_port::{PushRequest, WakeReport, WakeRequest, WakeResult};
 use crate::db::testing::{self, db_test};
 use crate::db::{Db, Delivery, Device, PushEnvironment, PushService, PushTarget, Tenant, User};
 use crate::push;
 
 /// A company with one user, a server that pushes for it, and the edge's end of the channels.
-struct House {
-    services: Services,
-    app: App,
-    tenant: TenantId,
-    user: UserId,
-    random: Random,
-    wakes: mpsc::Sender<WakeRequest>,
+pub(super) struct House {
+    pub(super) services: Services,
+    pub(super) app: App,
+    pub(super) tenant: TenantId,
+    pub(super) user: UserId,
+    pub(super) random: Random,
+    pub(super) pushes: mpsc::Sender<PushRequest>,
     reports: mpsc::Receiver<EdgeCommand>,
 }
 
 /// A phone that enrolled.
-struct Phone {
-    device: DeviceId,
-    secret: SecretKey,
-    token: String,
+pub(super) struct Phone {
+    pub(super) device: DeviceId,
+    pub(super) secret: SecretKey,
+    pub(super) token: String,
     service: Service,
 }
 
 impl House {
-    async fn with_one_company(db: Db) -> Self {
+    pub(super) async fn with_one_company(db: Db) -> Self {
         let services = Services::start().await;
         let clock = Clock::System;
         let mut random = Random::new(Seed::from_number(3));
@@ -58,14 +59,14 @@ impl House {
         tx.commit().await.unwrap();
 
         let (edge, reports) = mpsc::channel(64);
-        let (wakes, received) = mpsc::channel(64);
+        let (pushes, received) = mpsc::channel(64);
         let config = Arc::new(services.config.clone());
-        let app = App::new(config, db, clock.clone(), Seed::from_number(4), edge, wakes.clone());
+        let app = App::new(config, db, clock.clone(), Seed::from_number(4), edge, pushes.clone());
         tokio::spawn(push::run(app.clone(), services.senders(&clock), received));
-        Self { services, app, tenant, user, random, wakes, reports }
+        Self { services, app, tenant, user, random, pushes, reports }
     }
 
-    async fn enrol(&mut self, service: Service) -> Phone {
+    pub(super) async fn enrol(&mut self, service: Service) -> Phone {
         let token = self.services.install(service);
         self.enrol_with(service, token, self.app.now()).await
     }
@@ -83,6 +84,7 @@ impl House {
             push: Some(PushTarget {
                 service: if service == Service::Apns { PushService::Apns } else { PushService::Fcm },
                 token: token.clone(),
+                alert_token: None,
                 environment: PushEnvironment::Production,
                 registered_at: enrolled_at,
             }),
@@ -96,9 +98,14 @@ impl House {
     }
 
     /// Asks for a wake of this device for a new call.
-    async fn wake(&mut self, device: DeviceId) -> CallId {
+    pub(super) async fn wake(&mut self, device: DeviceId) -> CallId {
+        self.wake_until(device, CancellationToken::new()).await
+    }
+
+    /// As [`House::wake`], for a call that ends with `over`.
+    async fn wake_until(&mut self, device: DeviceId, over: CancellationToken) -> CallId {
         let call = CallId::new(self.app.now(), &mut self.random);
-        let request = WakeRequest {
+        let wake = WakeRequest {
             tenant: self.tenant,
             call,
             device,
@@ -108,18 +115,18 @@ impl House {
             name: Some("Tanaka Ichiro".to_owned()),
             why: "record_owner".to_owned(),
         };
-        self.wakes.send(request).await.unwrap();
+        self.pushes.send(PushRequest::Wake { wake, over }).await.unwrap();
         call
     }
 
-    async fn report(&mut self) -> WakeReport {
+    pub(super) async fn report(&mut self) -> WakeReport {
         let command = self.reports.recv().await.unwrap();
         let EdgeCommand::WakeReported(report) = command else { panic!("not a report: {command:?}") };
         report
     }
 
     /// The last report of the next wake that ends.
-    async fn ending(&mut self) -> WakeReport {
+    pub(super) async fn ending(&mut self) -> WakeReport {
         loop {
             let report = self.report().await;
             if report.result != WakeResult::Sent {
@@ -129,13 +136,13 @@ impl House {
     }
 
     /// Names where a device's pushes go.
-    async fn name(&self, device: DeviceId, push: Option<&PushTarget>) {
+    pub(super) async fn name(&self, device: DeviceId, push: Option<&PushTarget>) {
         let mut tx = self.app.db.write(self.tenant).await.unwrap();
         tx.replace_push(device, push).await.unwrap();
         tx.commit().await.unwrap();
     }
 
-    async fn stored(&self, device: DeviceId) -> Device {
+    pub(super) async fn stored(&self, device: DeviceId) -> Device {
         self.app.db.read(self.tenant).await.unwrap().device(device).await.unwrap().unwrap()
     }
 
@@ -285,7 +292,7 @@ async fn a_wake_whose_ring_limit_is_over_is_not_sent() {
     let (db, _folder) = testing::sqlite().await;
     let mut house = House::with_one_company(db).await;
     let phone = house.enrol(Service::Fcm).await;
-    let request = WakeRequest {
+    let wake = WakeRequest {
         tenant: house.tenant,
         call: CallId::new(house.app.now(), &mut house.random),
         device: phone.device,
@@ -295,8 +302,27 @@ async fn a_wake_whose_ring_limit_is_over_is_not_sent() {
         name: None,
         why: "record_owner".to_owned(),
     };
-    house.wakes.send(request).await.unwrap();
+    house.pushes.send(PushRequest::Wake { wake, over: CancellationToken::new() }).await.unwrap();
     assert_eq!(house.report().await.result, WakeResult::Failed("the ring limit is over".to_owned()));
+    assert!(house.services.fakes.delivery.pushes(&phone.token, None).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_ends_between_the_decision_and_the_sending_is_not_pushed() {
+    let (db, _folder) = testing::sqlite().await;
+    let mut house = House::with_one_company(db).await;
+    let phone = house.enrol(Service::Fcm).await;
+    let over = CancellationToken::new();
+    over.cancel();
+    house.wake_until(phone.device, over).await;
+    assert_eq!(house.report().await.result, WakeResult::Failed("the call is over".to_owned()));
+
+    // The request to Google waits for its access token when the caller gives up.
+    house.services.order(Service::Oauth, [Fault::Slow { ms: 500 }]);
+    let over = CancellationToken::new();
+    house.wake_until(phone.device, over.clone()).await;
+    over.cancel();
+    assert!(matches!(house.report().await.result, WakeResult::Failed(_)));
     assert!(house.services.fakes.delivery.pushes(&phone.token, None).is_empty());
 }
 
@@ -339,17 +365,17 @@ async fn a_service_that_is_not_configured_is_named() {
     let (db, _folder) = testing::sqlite().await;
     let house = House::with_one_company(db).await;
     let (edge, reports) = mpsc::channel(8);
-    let (wakes, received) = mpsc::channel(8);
+    let (pushes, received) = mpsc::channel(8);
     let app = App::new(
         Arc::clone(&house.app.config),
         house.app.db.clone(),
         Clock::System,
         Seed::from_number(5),
         edge,
-        wakes.clone(),
+        pushes.clone(),
     );
     let running = tokio::spawn(push::run(app.clone(), push::Senders::default(), received));
-    let mut house = House { app, wakes, reports, ..house };
+    let mut house = House { app, pushes, reports, ..house };
     let phone = house.enrol(Service::Apns).await;
     house.wake(phone.device).await;
     let reason = "the push service is not configured".to_owned();

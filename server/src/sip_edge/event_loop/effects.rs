@@ -5,12 +5,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use callfield_domain::{CallFacts, CallId, Milestone, TimelineEvent, TrunkId};
 use callfield_sip::switchboard::{
-    Flow, Input, OutboundDecision, OutboundQuestion, Output, RegistrationState, RouteQuestion, Wake,
+    DeviceIdentity, Flow, Input, OutboundDecision, OutboundQuestion, Output, PushOffer, RegistrationState,
+    RouteQuestion,
 };
 use callfield_sip::transaction::ServerId;
 
-use super::super::{logins, outbound, route};
+use super::super::{logins, outbound, route, softphones};
 use super::EventLoop;
+use crate::app::wake_port::{PushRequest, WakeReport, WakeRequest as Wake, WakeResult};
 use crate::media_relay::Changed;
 
 impl EventLoop {
@@ -25,6 +27,7 @@ impl EventLoop {
                 return Some(Input::BranchOffered { call, device, sdp });
             }
             Output::AnswerWanted { call, device, device_sdp } => {
+                self.parked.end(call);
                 let sdp = self.media.join(call, device, &device_sdp);
                 return Some(Input::CallerAnswer { call, sdp });
             }
@@ -39,6 +42,9 @@ impl EventLoop {
                 return Some(Input::DeviceAnswer { call, sdp });
             }
             Output::CredentialsWanted { login, user } => self.look_up(login, user),
+            Output::PushOffered { login, identity, offer } => self.keep_offer(login, identity, offer),
+            Output::RefreshWanted { tenant, device, attempt: _ } => self.push(PushRequest::Remind { tenant, device }),
+            Output::Proven { flow } => self.welcome(flow),
             Output::ChangeWanted { call, side, offer } => {
                 let Changed { sdp, renews_other } = self.media.change(call, side, offer.as_deref());
                 return Some(Input::ChangeMade { call, side, sdp, renews_other });
@@ -56,8 +62,12 @@ impl EventLoop {
                 return Some(Input::TransferAnswered { call, is_joined });
             }
             Output::TransferEnded { call } => self.media.end_target(call),
-            Output::MediaEnded { call } => self.media.end(call),
-            Output::Wake(wake) => self.wake(wake),
+            Output::MediaEnded { call } => {
+                self.parked.end(call);
+                self.media.end(call);
+            }
+            Output::Wake(wake) => return self.wake(wake),
+            Output::Missed(missed) => self.push(PushRequest::Missed(missed)),
             Output::Persist(facts) => return self.persist(facts),
             Output::CallChanged(facts) => self.write(facts, false),
             Output::TrunkRegistration { trunk, state } => self.trunk_stands(trunk, state),
@@ -82,6 +92,17 @@ impl EventLoop {
                     metrics::counter!("callfield_sip_unsent_total").increment(1);
                 }
             }
+        }
+    }
+
+    /// An office whose phones log in is no stranger, however busy it is.
+    fn welcome(&mut self, flow: Flow) {
+        let source = match flow {
+            Flow::Udp(from) => Some(from.ip()),
+            Flow::Stream(connection) => self.streams.source_of(connection),
+        };
+        if let Some(source) = source {
+            self.strangers.call_upon(source, Instant::now());
         }
     }
 
@@ -153,12 +174,33 @@ impl EventLoop {
         self.app.registrations.note(trunk, state);
     }
 
-    fn wake(&mut self, wake: Wake) {
-        let (call, device) = (wake.call, wake.device);
-        if self.app.wakes.try_send(wake).is_err() {
-            tracing::error!(%call, %device, "push is not taking wakes");
+    /// Has a device woken; answers at once that it failed if push takes nothing.
+    fn wake(&mut self, wake: Wake) -> Option<Input> {
+        let (call, device, attempt) = (wake.call, wake.device, wake.attempt);
+        let over = self.parked.over(call);
+        if self.app.wakes.try_send(PushRequest::Wake { wake, over }).is_ok() {
+            return None;
+        }
+        tracing::error!(%call, %device, "push is not taking wakes");
+        metrics::counter!("callfield_wakes_lost_total").increment(1);
+        let (at, result) = (self.app.now(), WakeResult::Failed("push is not taking wakes".to_owned()));
+        Some(Input::WakeReported(WakeReport { call, device, attempt, at, result }))
+    }
+
+    /// Asks for a push that no call waits for.
+    fn push(&self, request: PushRequest) {
+        if self.app.wakes.try_send(request).is_err() {
+            tracing::error!("push is not taking anything");
             metrics::counter!("callfield_wakes_lost_total").increment(1);
         }
+    }
+
+    fn keep_offer(&self, login: ServerId, identity: DeviceIdentity, offer: Option<PushOffer>) {
+        let (app, answers) = (self.app.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            let verdict = softphones::keep(&app, identity, offer).await;
+            let _ = answers.send(Input::PushStored { login, verdict }).await;
+        });
     }
 
     fn timeline(&mut self, call: CallId, event: TimelineEvent, came_in: Instant) {

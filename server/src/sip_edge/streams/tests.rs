@@ -110,6 +110,34 @@ async fn a_peer_that_leaves_too_many_bytes_unread_is_dropped_and_nobody_waits() 
 }
 
 #[tokio::test]
+async fn a_device_that_leaves_too_many_bytes_unread_is_dropped_too() {
+    let (sender, mut events) = mpsc::channel(64);
+    let mut streams = Streams::new(sender, LIMITS);
+    let mut random = callfield_domain::Random::new(callfield_domain::Seed::from_number(1));
+    let now = callfield_domain::Timestamp::ZERO;
+    let identity = callfield_sip::switchboard::DeviceIdentity {
+        tenant: callfield_domain::TenantId::new(now, &mut random),
+        user: callfield_domain::UserId::new(now, &mut random),
+        device: callfield_domain::DeviceId::new(now, &mut random),
+    };
+    let (_to_edge, received) = mpsc::channel(1);
+    let (to_device, mut unread) = mpsc::channel(64);
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let connection = streams.open_device(Peer::Device(identity), received, to_device, Arc::clone(&waiting));
+    let frame = Bytes::from(vec![b'x'; 64 * 1024]);
+    for _ in 0..QUEUE_BYTES_MAX / frame.len() {
+        streams.send(connection, frame.clone());
+    }
+    // One is written, so that there is room for one.
+    unread.recv().await.unwrap();
+    waiting.fetch_sub(frame.len(), Ordering::Relaxed);
+    streams.send(connection, frame.clone());
+    assert!(!streams.open[&connection].stop.is_cancelled());
+    streams.send(connection, frame);
+    assert!(matches!(events.recv().await, Some(StreamEvent::Closed(closed)) if closed == connection));
+}
+
+#[tokio::test]
 async fn one_busy_stream_leaves_the_inbox_to_others() {
     let mut line = Pair::open(LIMITS).await;
     let busy = tokio::spawn(async move {

@@ -25,6 +25,8 @@ pub(crate) struct Desk {
     pub(crate) audio: Audio,
     pub(crate) username: String,
     pub(crate) password: String,
+    /// More parameters of its Contact's URI, and of the Contact.
+    pub(crate) contact_params: (String, String),
     socket: UdpSocket,
     edge: SocketAddr,
     random: Random,
@@ -44,11 +46,17 @@ impl Desk {
             audio: Audio::new(3).await,
             username: text("username"),
             password: text("password"),
+            contact_params: Default::default(),
             socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
             edge: exchange.udp,
             random: Random::new(Seed::from_number(11)),
             cseq: 0,
         }
+    }
+
+    /// The edge was started again, and listens elsewhere.
+    pub(crate) fn follow(&mut self, exchange: &Exchange) {
+        self.edge = exchange.udp;
     }
 
     /// Registers in two rounds; the answer to the second.
@@ -92,7 +100,8 @@ impl Desk {
     }
 
     pub(crate) fn contact(&self) -> String {
-        format!("<sip:{}@{}>", self.username, self.socket.local_addr().unwrap())
+        let (of_uri, own) = &self.contact_params;
+        format!("<sip:{}@{}{of_uri}>{own}", self.username, self.socket.local_addr().unwrap())
     }
 
     /// Sends a request, again if nothing comes (the edge may drop it: this is UDP), and gives its answer.

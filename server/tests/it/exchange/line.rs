@@ -32,7 +32,7 @@ impl Line {
     pub(crate) async fn open_as(exchange: &Exchange, identity: DeviceIdentity, phone: Phone) -> Self {
         let (to_edge, received) = mpsc::channel(16);
         let (to_device, from_edge) = mpsc::channel(16);
-        let command = EdgeCommand::Connected { identity, received, to_device };
+        let command = EdgeCommand::Connected { identity, received, to_device, waiting: std::sync::Arc::default() };
         exchange.office.app.edge.send(command).await.unwrap();
         let seed = phone.id.uuid().as_u64_pair().1;
         let (audio, random) = (Audio::new(seed).await, Random::new(Seed::from_number(seed)));
@@ -92,6 +92,17 @@ impl Line {
                 return answer;
             }
         }
+    }
+
+    /// Answers a request of the edge.
+    pub(crate) async fn respond(&self, request: &Message, status: u16, sdp: Option<Vec<u8>>) {
+        let contact = format!("<sip:{}@phone.invalid;transport=ws>", self.phone.id);
+        let start = request.response(status, "As told").to_tag("line").header("Contact", contact);
+        let answer = match sdp {
+            Some(sdp) => start.body("application/sdp", sdp),
+            None => start,
+        };
+        self.send(&answer.build()).await;
     }
 
     pub(crate) async fn acknowledge(&self, invite: &Message, answer: &Message) {

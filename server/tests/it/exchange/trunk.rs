@@ -91,6 +91,24 @@ impl Trunk {
         invite
     }
 
+    /// Takes its INVITE back.
+    pub(crate) async fn cancel(&self, invite: &Message) {
+        let cancel = RequestBuilder::new(Method::Cancel, &invite.request_uri().unwrap())
+            .via(&invite.top_via().unwrap())
+            .from(&invite.from())
+            .to(&invite.to())
+            .call_id(invite.call_id())
+            .cseq(invite.cseq().number);
+        self.send(&cancel.build()).await;
+    }
+
+    /// Ends the call of its INVITE.
+    pub(crate) async fn bye(&self, invite: &Message, answer: &Message) {
+        let via = format!("SIP/2.0/UDP {};branch=z9hG4bKdialbye;rport", self.socket.local_addr().unwrap());
+        let mut dialog = Dialog::of_caller(invite, answer).unwrap();
+        self.send(&dialog.request(Method::Bye).header("Via", via).build()).await;
+    }
+
     /// Acknowledges the answer to its INVITE.
     pub(crate) async fn acknowledge(&self, invite: &Message, answer: &Message) {
         let via = format!("SIP/2.0/UDP {};branch=z9hG4bKdialack;rport", self.socket.local_addr().unwrap());

@@ -77,6 +77,21 @@ impl Branch {
         self.is_invited() || (self.is_waiting() && self.has_push)
     }
 
+    /// The device was not reached where it is registered; false if there is no other way to it.
+    pub(super) const fn note_unreached(&mut self) -> bool {
+        if self.has_push && self.is_invited() {
+            self.state = BranchState::Waiting;
+        }
+        self.is_hopeful()
+    }
+
+    /// Whether the user of the device would not learn of the call by itself: it could have been woken, did not ring, did not ask
+    /// how the call stands, and did not refuse it.
+    pub(super) const fn has_missed(&self) -> bool {
+        let has_refused = matches!(self.refusal, Some(status) if status != 408 && status != 503);
+        self.has_push && !self.has_rung && !self.is_awake && !has_refused
+    }
+
     /// Ends the branch with the status of a final response.
     pub(super) const fn close(&mut self, status: u16) {
         self.state = BranchState::Over;

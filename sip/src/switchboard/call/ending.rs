@@ -4,7 +4,7 @@ use callfield_domain::{CallFacts, CallState, DeviceId, Direction, Milestone, Out
 
 use super::branch::BranchState;
 use super::{Action, Branch, Call, Phase};
-use crate::switchboard::WokenCallState;
+use crate::switchboard::{Missed, WokenCallState};
 
 /// What the far end is told at last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +92,8 @@ impl Call {
 
     /// Nobody answered in time.
     pub(super) fn give_up(&mut self, now: Timestamp) {
-        let rang = self.branches.values().any(Branch::has_rung);
-        let outcome = if rang { Outcome::NoAnswer } else { Outcome::MissedDeviceUnreachable };
+        self.mark(now, Milestone::RingLimit, None, None);
+        let outcome = if self.has_rung() { Outcome::NoAnswer } else { Outcome::MissedDeviceUnreachable };
         self.end(now, outcome, Farewell::Refuse(480));
     }
 
@@ -105,16 +105,25 @@ impl Call {
         let refused = |statuses: &[u16]| {
             self.branches.values().filter_map(Branch::refusal).any(|status| statuses.contains(&status))
         };
-        let (outcome, status) = if refused(&[600, 603]) {
+        let (outcome, status) = if refused(&[600, 603, 607, 608]) {
             (Outcome::Rejected, 603)
         } else if refused(&[486]) {
             (Outcome::Busy, 486)
         } else if refused(&[488]) {
             (Outcome::Failed, 488)
+        } else if self.has_rung() {
+            (Outcome::NoAnswer, 480)
+        } else if refused(&[408, 410, 430, 480, 503]) {
+            (Outcome::MissedDeviceUnreachable, 480)
         } else {
             (Outcome::Failed, 480)
         };
         self.end(now, outcome, Farewell::Refuse(status));
+    }
+
+    /// Whether a device said that it rings.
+    fn has_rung(&self) -> bool {
+        self.branches.values().any(Branch::has_rung)
     }
 
     /// Ends a call that rang nobody: it has a row if it belongs to somebody.
@@ -140,6 +149,7 @@ impl Call {
     /// Ends a call in whatever phase, once.
     pub(super) fn end(&mut self, now: Timestamp, outcome: Outcome, farewell: Farewell) {
         self.cancel_branches(now, false);
+        self.tell_who_missed_it(outcome);
         if let Phase::Joining(device) | Phase::Talking { device, .. } = self.phase {
             self.actions.push_back(Action::HangUpDevice { device, elsewhere: false });
         }
@@ -156,6 +166,25 @@ impl Call {
             self.actions.push_back(Action::EndMedia);
         }
         self.settle(now, outcome, farewell, facts);
+    }
+
+    /// Tells each device of a call that nobody answered, unless it rang.
+    fn tell_who_missed_it(&mut self, outcome: Outcome) {
+        let is_missed = matches!(outcome, Outcome::Canceled | Outcome::NoAnswer | Outcome::MissedDeviceUnreachable);
+        let Some(plan) = self.plan.as_ref().filter(|_| is_missed && self.winner.is_none()) else { return };
+        let missed = self.branches.iter().filter(|(_, branch)| branch.has_missed()).map(|(device, _)| {
+            Action::Missed(Missed {
+                tenant: plan.tenant,
+                call: self.id,
+                device: *device,
+                at: self.started_at,
+                outcome,
+                from: plan.caller.clone(),
+                name: plan.caller_name.clone(),
+                why: plan.why.clone(),
+            })
+        });
+        self.actions.extend(missed);
     }
 
     /// Takes back every INVITE that is out.

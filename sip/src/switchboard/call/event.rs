@@ -4,7 +4,7 @@ use callfield_domain::{CallFacts, DeviceId, TimelineEvent};
 
 use super::Farewell;
 use crate::switchboard::transfer::Passing;
-use crate::switchboard::{Decision, Wake};
+use crate::switchboard::{Decision, Missed, Wake};
 
 /// Something that happened to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(in crate::switchboard) enum Event {
     Routed { decision: Decision, bound: Vec<DeviceId> },
     /// A device is registered.
     Registered(DeviceId),
+    /// A device is registered as before, and lives.
+    Refreshed(DeviceId),
     /// The device that answered does not know the call any more: its app was killed.
     Forgotten(DeviceId),
     /// The device's connection is gone.
@@ -25,6 +27,8 @@ pub(in crate::switchboard) enum Event {
     Answered(DeviceId),
     /// The device answered 3xx–6xx.
     Refused { device: DeviceId, status: u16 },
+    /// The device was not reached where it is registered: nothing came back within 32 s (408), or no way led there (503).
+    Unreached { device: DeviceId, status: u16 },
     /// No SDP offer could be made for the device.
     OfferFailed(DeviceId),
     /// The answer was passed on to the caller.
@@ -50,6 +54,8 @@ pub(in crate::switchboard) enum Event {
 pub(in crate::switchboard) enum Action {
     /// Push the device awake.
     Wake(Wake),
+    /// Tell the device, which never rang, that it missed the call.
+    Missed(Missed),
     /// Send the device a new INVITE.
     Invite(DeviceId),
     /// Take the INVITE back; it was `elsewhere` if another device answered.

@@ -1,6 +1,6 @@
 //! The call as long as nobody has answered: routed, parked, waking and inviting devices, and what they say to it.
 
-use callfield_domain::{CallState, DeviceId, Milestone, Outcome, Timestamp};
+use callfield_domain::{CallState, DeviceId, Milestone, Outcome, TimelineEvent, Timestamp};
 
 use super::branch::BranchState;
 use super::{Action, Branch, Call, Farewell, Phase};
@@ -28,6 +28,7 @@ impl Call {
             return self.end(now, Outcome::Canceled, Farewell::Refuse(487));
         }
         if self.branches.is_empty() && bound.is_empty() {
+            self.mark(now, Milestone::NoDevice, None, None);
             return self.end(now, Outcome::MissedDeviceUnreachable, Farewell::Refuse(480));
         }
         for device in bound {
@@ -49,6 +50,13 @@ impl Call {
         if self.phase == Phase::Ringing {
             self.mark(now, Milestone::Registered, Some(device), None);
             self.release(now, device);
+        }
+    }
+
+    /// A device that was given up where it is registered is there after all.
+    pub(super) fn refresh(&mut self, now: Timestamp, device: DeviceId) {
+        if self.branches.get(&device).is_some_and(Branch::is_waiting) {
+            self.register(now, device);
         }
     }
 
@@ -84,9 +92,9 @@ impl Call {
 
     pub(super) fn push_what_is_due(&mut self, now: Timestamp) {
         let (Phase::Ringing, Some(plan)) = (&self.phase, &self.plan) else { return };
-        let due = self.branches.iter_mut().filter_map(|(device, branch)| {
-            let attempt = branch.push_if_due(now, &self.push_retries)?;
-            Some(Action::Wake(Wake {
+        for (device, branch) in &mut self.branches {
+            let Some(attempt) = branch.push_if_due(now, &self.push_retries) else { continue };
+            self.actions.push_back(Action::Wake(Wake {
                 tenant: plan.tenant,
                 call: self.id,
                 device: *device,
@@ -95,9 +103,11 @@ impl Call {
                 from: plan.caller.clone(),
                 name: plan.caller_name.clone(),
                 why: plan.why.clone(),
-            }))
-        });
-        self.actions.extend(due);
+            }));
+            let (milestone, detail) = (Milestone::PushQueued, (attempt > 0).then(|| attempt.to_string()));
+            let event = TimelineEvent { at: now, milestone, device: Some(*device), detail };
+            self.actions.push_back(Action::Timeline(event));
+        }
         if self.branches.values().any(Branch::was_pushed) {
             self.tell_caller(180);
         }
@@ -130,7 +140,9 @@ impl Call {
     }
 
     pub(super) fn refuse(&mut self, now: Timestamp, device: DeviceId, status: u16) {
-        if !matches!(status, 486 | 600 | 603) {
+        // What a person answers: 486 is about this device; 6xx is about the person (RFC 3261 §21.6, RFC 8197, RFC 8688), and the
+        // policy says whether it speaks for the other devices. Any other refusal is the device's own.
+        if !matches!(status, 486 | 600 | 603 | 607 | 608) {
             return self.fail_branch(now, device, status);
         }
         let Some(branch) = self.branches.get_mut(&device) else { return };
@@ -150,7 +162,19 @@ impl Call {
         let Some(branch) = self.branches.get_mut(&device) else { return };
         branch.close(status);
         if self.phase == Phase::Ringing {
+            self.mark(now, Milestone::DeviceFailed, Some(device), Some(&status.to_string()));
             self.end_if_hopeless(now);
         }
+    }
+
+    /// The device is not where it is registered. One with a push token is woken and waited for: its dead contact must not
+    /// cost it the call.
+    pub(super) fn miss(&mut self, now: Timestamp, device: DeviceId, status: u16) {
+        let can_still_come = self.branches.get_mut(&device).is_some_and(Branch::note_unreached);
+        if self.phase != Phase::Ringing || !can_still_come {
+            return self.fail_branch(now, device, status);
+        }
+        self.mark(now, Milestone::DeviceFailed, Some(device), Some(&status.to_string()));
+        self.push_what_is_due(now);
     }
 }

@@ -1,6 +1,6 @@
 //! Stories of one call, told in events.
 
-use callfield_domain::{CallFacts, CallId, DeviceId, Outcome, Random, Seed, TenantId, Timestamp, UserId};
+use callfield_domain::{CallFacts, CallId, DeviceId, Milestone, Outcome, Random, Seed, TenantId, Timestamp, UserId};
 
 use super::{Action, Call, Event, Farewell};
 use crate::switchboard::{Decision, DeclinePolicy, RingPlan, Settings, Target, WokenCallState};
@@ -306,4 +306,162 @@ fn a_phone_that_vanishes_during_the_call_ends_it_after_a_minute() {
     story.tell(Event::ConnectionLost(story.phone));
     story.run_until(160_000);
     assert_eq!(story.outcome(), Some(Outcome::Completed));
+}
+
+#[test]
+fn a_push_and_then_a_dead_contact_do_not_cost_a_phone_the_call() {
+    let mut story = Story::awake(DeclinePolicy::StopAll);
+    story.run_until(2_000);
+    assert_eq!((story.wakes(story.phone), story.wakes(story.tablet)), (vec![0], vec![0]));
+    for device in [story.phone, story.tablet] {
+        story.tell(Event::Unreached { device, status: 503 });
+    }
+    assert_eq!(story.outcome(), None, "both were pushed and may come");
+    story.register(story.phone);
+    assert_eq!(story.count(&Action::Invite(story.phone)), 2, "the first INVITE went nowhere");
+    story.tell(Event::Answered(story.phone));
+    assert_eq!(story.count(&Action::Join(story.phone)), 1);
+}
+
+#[test]
+fn a_contact_that_turns_out_dead_is_pushed_at_once() {
+    let mut story = Story::awake(DeclinePolicy::StopAll);
+    story.tell(Event::Unreached { device: story.phone, status: 503 });
+    assert_eq!(story.wakes(story.phone), [0]);
+    story.tell(Event::Refreshed(story.phone));
+    assert_eq!(story.count(&Action::Invite(story.phone)), 2);
+    story.tell(Event::Refreshed(story.phone));
+    assert_eq!(story.count(&Action::Invite(story.phone)), 2, "a refresh releases nothing");
+}
+
+#[test]
+fn a_decline_of_any_600_speaks_for_the_person_and_one_of_400_for_the_device() {
+    for (status, stops_all) in [
+        (600, true),
+        (603, true),
+        (607, true),
+        (608, true),
+        (486, false),
+        (480, false),
+        (403, false),
+        (404, false),
+        (604, false),
+        (606, false),
+        (500, false),
+    ] {
+        let mut story = Story::awake(DeclinePolicy::StopAll);
+        story.tell(Event::Refused { device: story.phone, status });
+        assert_eq!(story.outcome(), stops_all.then_some(Outcome::Rejected), "{status}");
+        let mut story = Story::awake(DeclinePolicy::RingOn);
+        story.tell(Event::Refused { device: story.phone, status });
+        assert_eq!(story.outcome(), None, "{status}");
+        story.tell(Event::Answered(story.tablet));
+        assert_eq!(story.count(&Action::Join(story.tablet)), 1, "{status}");
+    }
+}
+
+#[test]
+fn what_the_last_device_says_is_the_outcome_when_no_other_can_answer() {
+    for (statuses, outcome, told) in [
+        ([486, 486], Outcome::Busy, 486),
+        ([404, 486], Outcome::Busy, 486),
+        ([488, 404], Outcome::Failed, 488),
+        ([480, 480], Outcome::MissedDeviceUnreachable, 480),
+        ([410, 404], Outcome::MissedDeviceUnreachable, 480),
+        ([404, 500], Outcome::Failed, 480),
+    ] {
+        let mut story = Story::awake(DeclinePolicy::StopAll);
+        story.tell(Event::Refused { device: story.phone, status: statuses[0] });
+        story.tell(Event::Refused { device: story.tablet, status: statuses[1] });
+        story.tell(Event::Persisted);
+        assert_eq!(story.outcome(), Some(outcome), "{statuses:?}");
+        assert_eq!(story.count(&Action::Finish(Farewell::Refuse(told))), 1, "{statuses:?}");
+    }
+}
+
+#[test]
+fn a_phone_that_rang_and_then_failed_did_not_make_the_call_a_missed_one() {
+    let mut story = Story::awake(DeclinePolicy::StopAll);
+    story.tell(Event::Progressed { device: story.phone, rings: true });
+    story.tell(Event::Refused { device: story.phone, status: 480 });
+    story.tell(Event::Refused { device: story.tablet, status: 480 });
+    assert_eq!(story.outcome(), Some(Outcome::NoAnswer));
+}
+
+impl Story {
+    /// The steps on the timeline with their details.
+    fn steps(&self) -> Vec<(Milestone, Option<&str>)> {
+        let steps = self.actions.iter().filter_map(|action| {
+            let Action::Timeline(event) = action else { return None };
+            Some((event.milestone, event.detail.as_deref()))
+        });
+        steps.collect()
+    }
+}
+
+#[test]
+fn each_push_is_on_the_timeline_when_it_is_ordered() {
+    let mut story = Story::asleep();
+    story.tell(Event::StateAsked(story.tablet));
+    story.run_until(5_000);
+    let queued: Vec<_> = story.steps().into_iter().filter(|(step, _)| *step == Milestone::PushQueued).collect();
+    assert_eq!(queued.iter().map(|(_, detail)| *detail).collect::<Vec<_>>(), [None, None, Some("1")]);
+}
+
+impl Story {
+    /// Who was told to have missed the call.
+    fn told(&self) -> Vec<DeviceId> {
+        let told = self.actions.iter().filter_map(|action| {
+            let Action::Missed(missed) = action else { return None };
+            assert_eq!((Some(missed.outcome), missed.from.as_str()), (self.outcome(), "+81312345678"));
+            assert_eq!(missed.at, Timestamp::from_millis(1_000));
+            Some(missed.device)
+        });
+        told.collect()
+    }
+}
+
+#[test]
+fn a_phone_that_never_rang_is_told_of_the_call_when_the_caller_gives_up_or_nobody_comes() {
+    let mut story = Story::asleep();
+    story.tell(Event::CallerCancelled);
+    assert_eq!((story.outcome(), story.told()), (Some(Outcome::Canceled), vec![story.phone, story.tablet]));
+    let mut story = Story::asleep();
+    story.run_until(45_000);
+    assert_eq!(story.told(), [story.phone, story.tablet]);
+}
+
+#[test]
+fn a_phone_that_rang_asked_or_refused_is_not_told_that_it_missed_the_call() {
+    let mut story = Story::awake(DeclinePolicy::StopAll);
+    story.tell(Event::Progressed { device: story.phone, rings: true });
+    story.run_until(45_000);
+    assert_eq!((story.outcome(), story.told()), (Some(Outcome::NoAnswer), vec![story.tablet]));
+    let mut story = Story::asleep();
+    story.tell(Event::StateAsked(story.phone));
+    story.tell(Event::CallerCancelled);
+    assert_eq!(story.told(), [story.tablet]);
+    let mut story = Story::awake(DeclinePolicy::StopAll);
+    story.tell(Event::Refused { device: story.phone, status: 486 });
+    story.tell(Event::CallerCancelled);
+    assert_eq!(story.told(), [story.tablet]);
+}
+
+#[test]
+fn a_call_that_was_answered_elsewhere_or_declined_was_not_missed() {
+    let mut story = Story::asleep();
+    story.register(story.phone);
+    story.tell(Event::Answered(story.phone));
+    story.tell(Event::CallerCancelled);
+    assert_eq!((story.outcome(), story.told()), (Some(Outcome::Canceled), vec![]));
+    let mut story = Story::asleep();
+    story.register(story.phone);
+    story.tell(Event::Answered(story.phone));
+    story.tell(Event::Joined);
+    story.tell(Event::CallerHungUp);
+    assert_eq!((story.outcome(), story.told()), (Some(Outcome::Completed), vec![]));
+    let mut story = Story::asleep();
+    story.register(story.phone);
+    story.tell(Event::Refused { device: story.phone, status: 603 });
+    assert_eq!((story.outcome(), story.told()), (Some(Outcome::Rejected), vec![]));
 }

@@ -162,8 +162,8 @@ fn a_forged_contact_does_not_make_the_edge_talk_to_somebody_else() {
 #[test]
 fn every_step_of_a_woken_call_is_on_its_timeline() {
     use Milestone::{
-        Answered, Cancelled, DeviceRinging, Durable, HungUp, InviteForwarded, Invited, PushAccepted, Registered,
-        Routed, StateAsked,
+        Answered, Cancelled, DeviceRinging, Durable, HungUp, InviteForwarded, Invited, PushAccepted, PushQueued,
+        Registered, Routed, StateAsked,
     };
     let mut story = Story::new();
     story.dial();
@@ -184,9 +184,10 @@ fn every_step_of_a_woken_call_is_on_its_timeline() {
         })
         .collect();
     let device = [Registered, InviteForwarded, DeviceRinging];
-    let expected = [vec![Invited, Routed, PushAccepted, StateAsked], device.to_vec(), device.to_vec()];
-    assert_eq!(milestones[..10], expected.concat());
-    assert_eq!(milestones[10..], [Answered, Cancelled, HungUp, Durable]);
+    let pushes = vec![Invited, Routed, PushQueued, PushQueued, PushAccepted, StateAsked];
+    let expected = [pushes, device.to_vec(), device.to_vec()];
+    assert_eq!(milestones[..12], expected.concat());
+    assert_eq!(milestones[12..], [Answered, Cancelled, HungUp, Durable]);
 }
 
 #[test]

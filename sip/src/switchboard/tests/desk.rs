@@ -15,7 +15,8 @@ pub(super) fn account(owner: DeviceIdentity, user: &str) -> Option<Account> {
     let device = DeviceId::new(at(0), &mut Random::new(Seed::from_number(41)));
     let hash = |algorithm| Ha1::new(algorithm, USER, "phones.test", "secret");
     let hashes = [Algorithm::Md5, Algorithm::Sha256].map(hash).to_vec();
-    (user == USER).then(|| Account { identity: DeviceIdentity { device, ..owner }, user: USER.to_owned(), hashes })
+    let identity = DeviceIdentity { device, ..owner };
+    (user == USER).then(|| Account { identity, user: USER.to_owned(), hashes, push: None })
 }
 
 /// A REGISTER of the desk phone, without an answer to a challenge.
@@ -52,7 +53,7 @@ impl Story {
     }
 }
 
-fn signed(challenge: &Challenge, request: &Message, user: &str, password: &str) -> Message {
+pub(super) fn signed(challenge: &Challenge, request: &Message, user: &str, password: &str) -> Message {
     challenge.authorize(&Login::new(user, password), request, 1, "c")
 }
 
@@ -69,6 +70,7 @@ fn a_desk_phone_is_challenged_strongest_first_and_registers_with_either_algorith
         assert_eq!(response.status(), Some(200));
         let contact = response.contacts().next().unwrap();
         assert_eq!(contact.uri_text(), "sip:desk7@192.168.1.9:5062;line=a");
+        assert!(story.shell.contains(&Output::Proven { flow: desk() }), "it is no stranger any more");
         assert_eq!(contact.param("expires"), Some("300"), "no longer than the edge likes");
         assert_eq!((story.edge.registered_devices(), story.refused("challenged")), (1, 1));
         story.run_until(300_000);
@@ -91,6 +93,7 @@ fn an_unknown_user_a_wrong_password_and_no_password_get_the_same_answer() {
     assert!(nobody.0.starts_with("SIP/2.0 401 Unauthorized"), "{}", nobody.0);
     assert_eq!((&unknown, &wrong), (&nobody, &nobody));
     assert_eq!((story.refused("wrong_credentials"), story.edge.registered_devices()), (2, 0));
+    assert!(!story.shell.iter().any(|output| matches!(output, Output::Proven { .. })));
 }
 
 #[test]
@@ -157,12 +160,66 @@ fn over_stream(story: &mut Story, connection: ConnectionId, request: &Message) -
         match output {
             Output::Transmit { flow: to, bytes } if to == flow => answer = Some(read(&bytes)),
             other => {
-                let input = story.answer_to(&other).unwrap();
-                story.edge.handle(story.now, input);
+                if let Some(input) = story.answer_to(&other) {
+                    story.edge.handle(story.now, input);
+                }
             }
         }
     }
     answer.unwrap()
+}
+
+/// A desk phone that is registered over TLS, and rings; what it was offered.
+fn ring_over_tls() -> (Story, Flow) {
+    let (mut story, connection) = (Story::awake(), ConnectionId(901));
+    let (peer, transport) = (Peer::Trunk(DESK.parse().unwrap()), Transport::Tls);
+    story.tell(Input::ConnectionOpened { connection, peer, transport });
+    let flow = Flow::Stream(connection);
+    assert_eq!(story.log_in(flow, 1, CONTACT, USER, "secret").status(), Some(200));
+    story.dial();
+    (story, flow)
+}
+
+impl Story {
+    /// What media each INVITE to the desk phone was to offer.
+    fn kinds_offered(&self) -> Vec<DeviceKind> {
+        let device = self.desk_device();
+        let asked = self.shell.iter().filter_map(|output| match output {
+            Output::BranchOfferWanted { device: to, kind, .. } if *to == device => Some(*kind),
+            _ => None,
+        });
+        asked.collect()
+    }
+
+    /// The desk phone answers its newest INVITE on a stream.
+    fn desk_answers_on(&mut self, flow: Flow, status: u16) {
+        let mut sent = self.flows.iter().zip(&self.trunk).filter(|(to, _)| **to == flow).map(|(_, message)| message);
+        let invite = sent.rfind(|message| message.is_request() && message.method() == &Method::Invite).unwrap();
+        let response = invite.response(status, "X").to_tag("d").header("Contact", "<sip:desk7@192.168.1.9:5062>");
+        let bytes = response.build().as_bytes().clone();
+        self.tell(Input::Received { flow, bytes });
+    }
+}
+
+#[test]
+fn a_desk_phone_over_tls_is_offered_keys_and_plain_media_once_it_has_refused_them() {
+    let (mut story, flow) = ring_over_tls();
+    assert_eq!(story.kinds_offered(), [DeviceKind::SecureDesk]);
+    story.desk_answers_on(flow, 488);
+    assert_eq!(story.kinds_offered(), [DeviceKind::SecureDesk, DeviceKind::Desk]);
+    // The first INVITE's transaction ends, the second one rings on.
+    story.desk_answers_on(flow, 180);
+    story.run_until(40_000);
+    story.desk_answers_on(flow, 200);
+    assert!(story.shell.iter().any(|output| matches!(output, Output::AnswerWanted { .. })));
+}
+
+#[test]
+fn a_desk_phone_that_refuses_plain_media_too_is_not_asked_again() {
+    let (mut story, flow) = ring_over_tls();
+    story.desk_answers_on(flow, 488);
+    story.desk_answers_on(flow, 488);
+    assert_eq!(story.kinds_offered().len(), 2);
 }
 
 #[test]
@@ -606,4 +663,133 @@ fn a_desk_phone_proves_itself_before_it_passes_its_far_end_on() {
         (1, 0),
         "it goes on without the phone, also unregistered"
     );
+}
+
+impl Story {
+    /// As [`Story::dial`]; the desk phone is one that can be pushed.
+    fn dial_a_pushable_desk(&mut self) {
+        self.answers = false;
+        self.dial();
+        self.answers = true;
+        let (call, device) = (self.call(), self.desk_device());
+        let Decision::Ring(mut plan) = self.ring() else { unreachable!() };
+        plan.targets = vec![Target { device, has_push: true }];
+        self.tell(Input::Routed { call, decision: Decision::Ring(plan) });
+    }
+
+    fn desk_wakes(&self) -> Vec<u32> {
+        let device = self.desk_device();
+        let wakes = self.shell.iter().filter_map(|output| match output {
+            Output::Wake(wake) if wake.device == device => Some(wake.attempt),
+            _ => None,
+        });
+        wakes.collect()
+    }
+
+    /// What a phone at `flow` got of INVITEs.
+    fn invites_at(&self, flow: Flow) -> Vec<&Message> {
+        let sent = self.flows.iter().zip(&self.trunk).filter(|(to, _)| **to == flow);
+        sent.map(|(_, message)| message)
+            .filter(|message| message.is_request() && message.method() == &Method::Invite)
+            .collect()
+    }
+}
+
+#[test]
+fn a_pushed_desk_phone_whose_contact_is_dead_still_gets_the_call_when_it_is_back() {
+    let mut story = Story::new();
+    story.log_in(desk(), 1, CONTACT, USER, "secret");
+    story.dial_a_pushable_desk();
+    story.run_until(2_000);
+    assert_eq!(story.desk_wakes(), [0], "nothing came within two seconds");
+    story.run_until(33_000);
+    assert_eq!((story.rows(), story.edge.live_calls()), (vec![], 1), "the dead contact did not end the call");
+    let before = story.at_desk(&Method::Invite).len();
+    story.log_in(desk(), 3, CONTACT, USER, "secret");
+    assert_eq!(story.at_desk(&Method::Invite).len(), before + 1);
+    story.desk_answers_last(200, "v=desk");
+    assert_eq!(story.to_trunk().last(), Some(&200));
+}
+
+#[test]
+fn a_pushed_desk_phone_that_comes_by_another_way_gets_the_same_invite_there_at_once() {
+    let mut story = Story::new();
+    story.log_in(desk(), 1, CONTACT, USER, "secret");
+    story.dial_a_pushable_desk();
+    story.run_until(5_000);
+    let elsewhere = Flow::Udp("198.51.100.7:40000".parse().unwrap());
+    story.log_in(elsewhere, 3, CONTACT, USER, "secret");
+    let there = story.invites_at(elsewhere);
+    assert_eq!(there.len(), 1);
+    let first = story.invites_at(desk())[0];
+    assert_eq!((there[0].call_id(), there[0].from().tag()), (first.call_id(), first.from().tag()));
+    assert_ne!(there[0].top_via(), first.top_via(), "it is a transaction of its own");
+    let answer = there[0].response(200, "OK").to_tag("d").header("Contact", "<sip:desk7@192.168.1.9:5062>");
+    let bytes = answer.body("application/sdp", "v=desk").build().as_bytes().clone();
+    story.tell(Input::Received { flow: elsewhere, bytes });
+    assert_eq!(story.to_trunk().last(), Some(&200));
+    story.run_until(60_000);
+    assert_eq!(story.rows(), [callfield_domain::Outcome::Failed], "only for want of the caller's ACK");
+}
+
+#[test]
+fn a_woken_desk_phone_that_registers_as_before_need_not_wait_for_the_next_repetition() {
+    let mut story = Story::new();
+    story.log_in(desk(), 1, CONTACT, USER, "secret");
+    story.dial_a_pushable_desk();
+    story.run_until(8_000);
+    let before = story.at_desk(&Method::Invite).len();
+    story.log_in(desk(), 3, CONTACT, USER, "secret");
+    story.log_in(desk(), 5, CONTACT, USER, "secret");
+    assert_eq!(story.at_desk(&Method::Invite).len(), before + 1, "once");
+    story.desk_answers_last(482, "");
+    assert_eq!(story.edge.live_calls(), 1, "it had the first one: that counts");
+    story.desk_answers(200, "v=desk");
+    assert_eq!(story.to_trunk().last(), Some(&200));
+}
+
+impl Story {
+    /// The desk phone answers the last INVITE that it got.
+    fn desk_answers_last(&mut self, status: u16, body: &str) {
+        let invite = self.at_desk(&Method::Invite).pop().unwrap();
+        let response = invite.response(status, "X").to_tag("d").header("Contact", "<sip:desk7@192.168.1.9:5062>");
+        let bytes = response.body("application/sdp", body.to_owned()).build().as_bytes().clone();
+        self.tell(Input::Received { flow: desk(), bytes });
+    }
+}
+
+#[test]
+fn a_late_fork_reaches_every_device_of_the_user_also_over_tls() {
+    let mut story = Story::new();
+    story.dial();
+    let (connection, peer) = (ConnectionId(901), Peer::Trunk(DESK.parse().unwrap()));
+    story.tell(Input::ConnectionOpened { connection, peer, transport: Transport::Tls });
+    let flow = Flow::Stream(connection);
+    assert_eq!(story.log_in(flow, 1, CONTACT, USER, "secret").status(), Some(200));
+    let invites = story.invites_at(flow);
+    assert_eq!((invites.len(), invites[0].top_via().unwrap().transport()), (1, "TLS"));
+    for phone in 0..2 {
+        story.tell_phone(phone, AgentInput::Register { call: None });
+        let invites = story.phones[phone].got.iter().filter(|message| message.method() == &Method::Invite).count();
+        assert_eq!(invites, 1);
+    }
+}
+
+#[test]
+fn an_ack_goes_to_where_the_phone_is_and_not_to_its_stale_contact() {
+    let mut story = Story::with_desk();
+    story.dial();
+    story.desk_answers(180, "");
+    let elsewhere = Flow::Udp("198.51.100.7:40000".parse().unwrap());
+    story.log_in(elsewhere, 3, CONTACT, USER, "secret");
+    assert!(story.invites_at(elsewhere).is_empty(), "it rings already");
+    story.desk_answers(200, "v=desk");
+    let acks = |story: &Story, wanted: Flow| {
+        let sent = story.flows.iter().zip(&story.trunk).filter(|(flow, _)| **flow == wanted);
+        sent.filter(|(_, message)| message.method() == &Method::Ack && message.is_request()).count()
+    };
+    assert_eq!((acks(&story, elsewhere), acks(&story, desk())), (1, 0));
+    story.send(&story.in_dialog("ACK", 1, ""));
+    story.run_until(60_000);
+    assert_eq!(story.edge.live_calls(), 1, "the call outlives the 32 s in which an answer is repeated");
 }

@@ -156,3 +156,12 @@ fn keep_alives_in_a_row_get_one_answer_and_only_messages_are_counted() {
     story.tell(Input::Received { flow, bytes: "\0".into() });
     assert_eq!(story.edge.received(), before + 2);
 }
+
+#[test]
+fn what_is_refused_for_its_method_or_want_of_a_dialog_is_counted() {
+    let mut story = Story::new();
+    story.send(&request("FROBNICATE", ""));
+    story.send(&request("BYE", ";tag=x"));
+    story.send(&invite("").replace(&format!("Contact: <sip:0312345678@{TRUNK}>\n"), ""));
+    assert_eq!(refusals(&story), [("method", 1), ("no_contact", 1), ("no_dialog", 1)]);
+}

@@ -57,6 +57,7 @@ impl Sleepers {
                     push: Some(PushTarget {
                         service: if is_iphone { PushService::Apns } else { PushService::Fcm },
                         token: token.clone(),
+                        alert_token: None,
                         environment: PushEnvironment::Production,
                     }),
                 })

@@ -13,6 +13,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A sipp that waits for one call, and echoes the audio it gets.
 pub(crate) struct Callee {
     scenario: &'static str,
+    port: u16,
     logs: PathBuf,
     sipp: Child,
 }
@@ -25,16 +26,21 @@ impl Callee {
 
     /// Waits for a call on `port`; a caller that is faster than sipp repeats its INVITE.
     pub(crate) fn wait(scenario: &'static str, port: u16, folder: &Path) -> Result<Self> {
+        Self::wait_with(scenario, port, folder, &[])
+    }
+
+    /// Waits with further words of the command line.
+    pub(crate) fn wait_with(scenario: &'static str, port: u16, folder: &Path, args: &[&str]) -> Result<Self> {
         let logs = folder.join("logs");
         let mut sipp = super::sipp(scenario, "127.0.0.1", port, &logs);
-        sipp.args(["-rtp_echo", "-mp"]).arg(super::free_port("127.0.0.1")?.to_string());
+        sipp.args(args).args(["-rtp_echo", "-mp"]).arg(super::free_port("127.0.0.1")?.to_string());
         let sipp = sipp.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("cannot start sipp")?;
-        Ok(Self { scenario, logs, sipp })
+        Ok(Self { scenario, port, logs, sipp })
     }
 
     /// Waits for its end; an error if the call went another way than the scenario.
     pub(crate) async fn end(mut self) -> Result<()> {
         let status = tokio::time::timeout(LIMIT, self.sipp.wait()).await.context("sipp did not end")??;
-        super::check(self.scenario, status, &self.logs)
+        super::check(self.scenario, self.port, status, &self.logs)
     }
 }
