@@ -198,10 +198,10 @@ pub(super) fn dialled() -> (Story, CallId) {
     dialled_with(None)
 }
 
-fn dialled_with(account: Option<TrunkAccount>) -> (Story, CallId) {
+fn dialled_with(account: Option<&TrunkAccount>) -> (Story, CallId) {
     let mut story = Story::awake();
-    let mut plan = super::outbound::plan();
-    plan.hops.iter_mut().for_each(|hop| hop.account.clone_from(&account));
+    let mut plan = outbound::plan();
+    plan.hops.iter_mut().for_each(|hop| hop.account = account.cloned());
     story.outbound = OutboundDecision::Dial(plan);
     let call = CallId::new(story.now, &mut Random::new(Seed::from_number(77)));
     story.tell_phone(0, AgentInput::Dial { call, to: "+81312345678".to_owned(), sdp: "v=phone".into() });
@@ -227,7 +227,7 @@ pub(super) fn from_far(request: &Message, method: &str, cseq: u32, body: &str) -
 #[test]
 fn a_change_that_a_trunk_wants_proven_is_proven_once_and_so_is_its_ack() {
     let account = TrunkAccount { login: crate::digest::Login::new("company", "secret"), realm: None };
-    let (mut story, call) = dialled_with(Some(account));
+    let (mut story, call) = dialled_with(Some(&account));
     story.tell(Input::Renew { call, side: Side::Outside });
     let first = story.trunk.last().unwrap().clone();
     let challenge = "WWW-Authenticate: Digest realm=\"t\", nonce=\"n\", qop=\"auth\"\nContent-Length";
