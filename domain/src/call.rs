@@ -12,6 +12,8 @@ pub enum Direction {
     Inbound,
     /// From one of our users to somebody outside.
     Outbound,
+    /// From one of our users to another: it never leaves the house.
+    Internal,
 }
 
 /// Where a live call stands.
@@ -70,7 +72,7 @@ pub struct CallFacts {
     /// Who began it.
     pub direction: Direction,
     /// The caller as it came: E.164 if it could be read, else the user part of the URI; empty when withheld. Of an outbound
-    /// call the company number that was shown.
+    /// call the company number that was shown, of an internal one the caller's extension, or the id of a user who has none.
     pub from: String,
     /// The number that was called.
     pub to: String,
@@ -82,7 +84,7 @@ pub struct CallFacts {
     pub state: CallState,
     /// How it ended, once it has.
     pub outcome: Option<Outcome>,
-    /// When the INVITE came.
+    /// When the INVITE came, or the call was asked for.
     pub started_at: Timestamp,
     /// When it was answered: by a device, or by the far end of an outbound call.
     pub answered_at: Option<Timestamp>,
@@ -114,6 +116,8 @@ fn millis(until: Timestamp, from: Timestamp) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Milestone {
+    /// One of our users asked for a call that rings them first.
+    Requested,
     /// The INVITE came in.
     Invited,
     /// The route was decided; the detail says how.

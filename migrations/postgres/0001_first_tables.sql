@@ -9,14 +9,19 @@ CREATE TABLE tenants (
     created_at   BIGINT NOT NULL
 );
 
+-- extension: what colleagues dial. presence: domain::PresenceState, until presence_until if that is known.
 CREATE TABLE users (
-    tenant_id   UUID   NOT NULL REFERENCES tenants (id),
-    id          UUID   NOT NULL,
-    name        TEXT   NOT NULL,
-    decline     TEXT   NOT NULL,
-    created_at  BIGINT NOT NULL,
+    tenant_id       UUID   NOT NULL REFERENCES tenants (id),
+    id              UUID   NOT NULL,
+    name            TEXT   NOT NULL,
+    extension       TEXT,
+    decline         TEXT   NOT NULL,
+    presence        TEXT   NOT NULL DEFAULT 'online',
+    presence_until  BIGINT,
+    created_at      BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
+CREATE UNIQUE INDEX users_by_extension ON users (tenant_id, extension);
 
 CREATE TABLE admin_tokens (
     tenant_id   UUID   NOT NULL REFERENCES tenants (id),
@@ -80,6 +85,7 @@ CREATE TABLE desk_phones (
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 );
 CREATE INDEX desk_phones_by_username ON desk_phones (username);
+CREATE INDEX desk_phones_by_user ON desk_phones (tenant_id, user_id);
 
 -- Where foreign softphones are woken; it outlives their registration. tokens are sealed (server/src/app/vault.rs).
 CREATE TABLE softphone_tokens (

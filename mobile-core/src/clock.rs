@@ -2,11 +2,15 @@
 //!
 //! A call's deadlines must not stop in Doze, and must not jump when somebody sets the time of day.
 
+mod alarm;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use callfield_domain::Timestamp;
+use tokio::sync::watch;
+
+pub use alarm::Alarm;
 
 /// Where [`Timestamp`]s come from; clones share the same time.
 #[derive(Debug, Clone)]
@@ -15,7 +19,7 @@ pub struct Clock(Source);
 #[derive(Debug, Clone)]
 enum Source {
     Running { wall_at_start: Timestamp, awake_and_asleep_at_start: Duration },
-    Set(Arc<AtomicI64>),
+    Set(Arc<watch::Sender<Timestamp>>),
 }
 
 impl Clock {
@@ -26,13 +30,13 @@ impl Clock {
 
     /// A clock that stands still until [`Clock::advance`], for tests.
     pub fn stopped_at(now: Timestamp) -> Self {
-        Self(Source::Set(Arc::new(AtomicI64::new(now.as_millis()))))
+        Self(Source::Set(Arc::new(watch::Sender::new(now))))
     }
 
-    /// Moves a stopped clock on; a running clock moves by itself.
+    /// Moves a stopped clock on, as a phone that slept sees it; a running clock moves by itself.
     pub fn advance(&self, by: Duration) {
         if let Source::Set(now) = &self.0 {
-            now.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);
+            now.send_modify(|now| *now = *now + by);
         }
     }
 
@@ -42,7 +46,7 @@ impl Clock {
             Source::Running { wall_at_start, awake_and_asleep_at_start } => {
                 *wall_at_start + awake_and_asleep().saturating_sub(*awake_and_asleep_at_start)
             }
-            Source::Set(now) => Timestamp::from_millis(now.load(Ordering::Relaxed)),
+            Source::Set(now) => *now.borrow(),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The one place that sees both a socket and a machine: it feeds the agent and does what the agent wants done.
 //!
+//! A phone that sleeps stops its processes: the loop's deadlines are of a clock that runs on, its timer is due when the phone
+//! runs again ([`Alarm`]), and what woke the phone is dealt with after what was due.
+//!
 //! Asleep, the loop holds no connection and no timer; it waits for a command. A push makes the agent ask for the call's
 //! state and open a connection at the same time; when the last call is over the agent closes it again.
 
@@ -10,15 +13,14 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use callfield_domain::CallId;
+use callfield_domain::{CallId, Timestamp};
 use callfield_sip::agent::{Agent, Identity, Input, Output};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Alarm;
 use crate::events::Event;
 use crate::session::shared::Shared;
 use crate::transport::api::RemoteCallState;
@@ -29,8 +31,6 @@ use media::MediaChange;
 use wire::{Wire, WireEvent};
 
 const COMMANDS_MAX: usize = 256;
-/// A sleep that is longer than this is cut: timers stop while the phone sleeps, the clock does not.
-const NAP_MAX: Duration = Duration::from_secs(10);
 
 /// What the session wants of the loop.
 #[derive(Debug)]
@@ -70,6 +70,8 @@ pub(crate) enum Command {
         /// Whether it is held.
         is_holding: bool,
     },
+    /// The user turns from the call that is talked on to the one that is held.
+    Swap,
     /// The SDP of a change is made, or cannot be.
     ChangeMade(CallId, Option<Bytes>),
     /// The server said how a call stands; `None` if it could not be asked.
@@ -138,16 +140,20 @@ struct Line {
 impl EventLoop {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut wire_events: mpsc::Receiver<(u64, WireEvent)>) {
         self.begin_line();
+        let mut alarm = Alarm::new(&self.shared.clock);
         loop {
             self.drain();
-            let nap = self.nap();
+            let deadline = self.deadline();
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(command) => self.obey(command),
+                    Some(command) => {
+                        self.catch_up();
+                        self.obey(command);
+                    }
                     None => return,
                 },
                 Some((generation, event)) = wire_events.recv() => self.hear(generation, event),
-                () = sleep(nap.unwrap_or(NAP_MAX)), if nap.is_some() => self.wake_agent(),
+                () = alarm.until(deadline) => self.catch_up(),
             }
         }
     }
@@ -166,15 +172,19 @@ impl EventLoop {
         self.line = Some(Line { agent, node: api.server.clone(), api });
     }
 
-    fn nap(&self) -> Option<Duration> {
+    fn deadline(&self) -> Option<Timestamp> {
         let (deadline, _why) = self.line.as_ref()?.agent.poll_timeout()?;
-        Some(deadline.since(self.shared.clock.now()).min(NAP_MAX))
+        Some(deadline)
     }
 
-    fn wake_agent(&mut self) {
+    /// Does what is due. The phone may have slept over deadlines: they come before whatever woke it.
+    fn catch_up(&mut self) {
         let now = self.shared.clock.now();
-        if let Some(line) = &mut self.line {
+        if self.deadline().is_some_and(|deadline| deadline <= now)
+            && let Some(line) = &mut self.line
+        {
             line.agent.handle_timeout(now);
+            self.drain();
         }
     }
 
@@ -211,6 +221,7 @@ impl EventLoop {
             Command::Hold { call, is_holding: true } => self.feed(Input::Hold { call }),
             Command::Hold { call, is_holding: false } => self.feed(Input::Resume { call }),
             Command::Transfer(call, to) => self.feed(Input::Transfer { call, to }),
+            Command::Swap => self.feed(Input::Swap),
             Command::ChangeMade(call, sdp) => self.feed(Input::ChangeMade { call, sdp }),
             Command::StateKnown(call, state) => {
                 self.shared.tell(Event::StateAsked { call, state });
@@ -270,7 +281,7 @@ impl EventLoop {
             Output::Transmit(frame) => self.transmit(frame),
             Output::Registered { until: _ } => self.shared.tell(Event::Registered),
             Output::RegistrationFailed { status, retry_at: _ } => self.shared.tell(Event::NotRegistered { status }),
-            Output::Incoming { call, from, name } => self.ring(call, from, name),
+            Output::Incoming { call, from, name, is_waiting } => self.ring(call, (from, name), is_waiting),
             Output::AnswerWanted { call, offer } => self.make_sdp(call, offer),
             Output::RemoteRinging { call } => self.shared.tell(Event::RemoteRinging { call }),
             Output::RemoteAnswered { call, sdp } => self.take_answer(call, sdp),

@@ -40,6 +40,9 @@ pub enum Event {
         name: Option<String>,
         /// Whether the name is from the phone's own records.
         is_from_own_store: bool,
+        /// Whether there is another call on this phone: play the call-waiting tone. An answer holds the one that is
+        /// talked on.
+        is_waiting: bool,
     },
     /// Show the screen of a call that this phone begins. Once a call.
     Dialling {
@@ -183,7 +186,7 @@ pub enum EndReason {
     HungUp,
     /// The far end hung up.
     RemoteHungUp,
-    /// The far end is busy.
+    /// The far end is busy; or this phone has as many calls as it takes.
     Busy,
     /// It rang at the far end, and nobody answered.
     NoAnswer,

@@ -148,6 +148,8 @@ pub enum Digest {
 pub struct Telephony {
     /// Numbers that begin like one of these are not called.
     pub blocked_destinations: Vec<Prefix>,
+    /// Nor those: they cost a premium.
+    pub premium_destinations: Vec<Prefix>,
     /// Calls of one user to the outside at once.
     pub user_calls: u32,
     /// Calls to the outside that one user begins in any minute.

@@ -2,6 +2,7 @@
 //!
 //! A file a noun: its handlers with what they take and what they answer. Every operation stands in [`routes`].
 
+mod callbacks;
 mod calls;
 mod desk_phones;
 mod device;
@@ -10,6 +11,7 @@ mod health;
 mod input;
 mod numbers;
 mod observe;
+mod presence;
 mod records;
 mod trunks;
 mod users;
@@ -33,9 +35,12 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::GET, "/v1/devices", Needs::Admin, get(device::list)),
         Route::new(Method::POST, "/v1/devices", Needs::Admin, post(desk_phones::create)),
         Route::new(Method::DELETE, "/v1/devices/{id}", Needs::Admin, delete(desk_phones::revoke)),
+        Route::new(Method::GET, "/v1/users", Needs::Admin, get(users::list)),
         Route::new(Method::POST, "/v1/users", Needs::Admin, post(users::create)),
         Route::new(Method::GET, "/v1/users/{id}", Needs::Admin, get(users::one)),
         Route::new(Method::PATCH, "/v1/users/{id}", Needs::Admin, patch(users::edit)),
+        Route::new(Method::GET, "/v1/users/{id}/presence", Needs::Token, get(presence::one)),
+        Route::new(Method::PUT, "/v1/users/{id}/presence", Needs::Token, put(presence::replace)),
         Route::new(Method::POST, "/v1/numbers", Needs::Admin, post(numbers::create)),
         Route::new(Method::GET, "/v1/trunks", Needs::Admin, get(trunks::list)),
         Route::new(Method::POST, "/v1/trunks", Needs::Admin, post(trunks::create)),
@@ -47,7 +52,9 @@ pub fn routes() -> Vec<Route> {
         Route::new(Method::GET, "/v1/records/{id}", Needs::Token, get(records::one)),
         Route::new(Method::PATCH, "/v1/records/{id}", Needs::Token, patch(records::edit)),
         Route::new(Method::GET, "/v1/calls", Needs::Token, get(calls::list)),
+        Route::new(Method::POST, "/v1/calls", Needs::Token, post(callbacks::create)),
         Route::new(Method::GET, "/v1/calls/{id}", Needs::Token, get(calls::one)),
+        Route::new(Method::DELETE, "/v1/calls/{id}", Needs::Token, delete(callbacks::end)),
         Route::new(Method::GET, "/v1/calls/{id}/timeline", Needs::Token, get(calls::timeline)),
         Route::new(Method::GET, "/v1/calls/{id}/state", Needs::Device, get(calls::state)),
     ]

@@ -4,6 +4,7 @@
 //! rung gets an offer of its own with a key of its own; the relay believes only packets made with the key of the device
 //! that answered. A device that calls offers itself, with a key; a desk phone as it likes.
 
+mod callback;
 mod changes;
 mod outbound;
 mod ports;
@@ -78,17 +79,25 @@ impl MediaRelays {
         Self { clock, random, ports, address, calls: BTreeMap::new(), tasks: Handle::current() }
     }
 
-    /// The SDP offer for a device; `None` if the caller's offer cannot be used or no port is free.
+    /// The SDP offer for a device; `None` if the caller's offer cannot be used (a phone that calls a colleague must offer
+    /// a key) or no port is free.
     pub fn offer_device(
         &mut self,
         call: CallId,
         device: DeviceId,
         kind: DeviceKind,
         caller_sdp: Option<&[u8]>,
+        caller_kind: Option<DeviceKind>,
     ) -> Option<Bytes> {
         if !self.calls.contains_key(&call) {
             let caller_offer = match caller_sdp {
-                Some(sdp) => Some(Offer::parse(sdp).inspect_err(|error| refused(call, error)).ok()?),
+                Some(sdp) => {
+                    let offer = match caller_kind {
+                        Some(kind) => outbound::usable(kind, sdp),
+                        None => Offer::parse(sdp),
+                    };
+                    Some(offer.inspect_err(|error| refused(call, error)).ok()?)
+                }
                 None => None,
             };
             self.open(call, caller_offer)?;
@@ -111,13 +120,8 @@ impl MediaRelays {
 
     /// Joins the device that answered with the caller; the SDP for the caller, `None` if they share no codec.
     pub fn join(&mut self, call: CallId, device: DeviceId, device_sdp: &[u8]) -> Option<Bytes> {
+        let agreed = self.take_device_answer(call, device, device_sdp)?;
         let media = self.calls.get_mut(&call)?;
-        let mut leg = media.device_legs.remove(&device)?;
-        let agreed = leg.receive_answer(device_sdp).inspect_err(|error| refused(call, error)).ok()?;
-        media.connect(&self.clock, Side::B, &agreed)?;
-        media.device_legs.clear();
-        media.device_leg = Some(leg);
-        media.wills.set(Side::B, agreed.direction.reversed());
         let local = named(self.address, &media.towards_outside)?;
         let mut caller_leg = Negotiation::new(local, &mut self.random);
         let wish = Wish::new(Security::Optional).codecs(&agreed.codecs());
@@ -132,6 +136,18 @@ impl MediaRelays {
         };
         media.outside_leg = Some(caller_leg);
         Some(Bytes::from(sdp))
+    }
+
+    /// Connects the device that answered, of those that were rung.
+    fn take_device_answer(&mut self, call: CallId, device: DeviceId, device_sdp: &[u8]) -> Option<Agreement> {
+        let media = self.calls.get_mut(&call)?;
+        let mut leg = media.device_legs.remove(&device)?;
+        let agreed = leg.receive_answer(device_sdp).inspect_err(|error| refused(call, error)).ok()?;
+        media.connect(&self.clock, Side::B, &agreed)?;
+        media.device_legs.clear();
+        media.device_leg = Some(leg);
+        media.wills.set(Side::B, agreed.direction.reversed());
+        Some(agreed)
     }
 
     /// The answer of a caller that was offered to came with its ACK.

@@ -3,6 +3,8 @@
 //! Everything meets in one event loop on a thread of its own, so the switchboard needs no lock. What takes long (routes,
 //! rows) is done by tasks whose answers come back as inputs.
 
+mod callback;
+mod destination;
 mod event_loop;
 mod journal;
 mod known_calls;
@@ -39,6 +41,7 @@ use crate::app::edge_port::EdgeCommand;
 use crate::app::reachable::reachable;
 use crate::config::{Digest, Telephony};
 use crate::media_relay::MediaRelays;
+use callback::Waiting as Callbacks;
 use event_loop::{EventLoop, Inboxes};
 use journal::Journal;
 use known_calls::KnownCalls;
@@ -87,6 +90,8 @@ pub async fn run(app: App, sockets: Sockets, commands: mpsc::Receiver<EdgeComman
             latencies: Latencies::default(),
             parked: Parked::default(),
             known: KnownCalls::default(),
+            callbacks: Callbacks::default(),
+            ending: None,
             app,
         })
     };

@@ -18,6 +18,7 @@ mod registration;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod waiting;
 
 pub use crate::extension::WokenCallState;
 pub use input::Input;
@@ -104,6 +105,8 @@ pub struct Agent {
     changes: BTreeMap<CallId, Change>,
     transfers: BTreeMap<CallId, Transfer>,
     ended: VecDeque<(CallId, EndReason)>,
+    /// The call that the user answered, dialled or resumed last.
+    turned_to: Option<CallId>,
     outputs: VecDeque<Output>,
 }
 
@@ -125,6 +128,7 @@ impl Agent {
             changes: BTreeMap::new(),
             transfers: BTreeMap::new(),
             ended: VecDeque::new(),
+            turned_to: None,
             outputs: VecDeque::new(),
         })
     }
@@ -140,7 +144,10 @@ impl Agent {
             Input::Sleep => self.is_foreground = false,
             Input::NetworkChanged => self.change_network(now),
             Input::Dial { call, to, sdp } => self.dial(now, call, &to, sdp),
-            Input::Answer { call } => self.tell(now, call, Event::Answer),
+            Input::Answer { call } => {
+                self.turn_to(now, call);
+                self.tell(now, call, Event::Answer);
+            }
             Input::AnswerSdp { call, sdp } => self.take_sdp(now, call, sdp),
             Input::Decline { call } => self.tell(now, call, Event::Decline),
             Input::HangUp { call } => {
@@ -148,7 +155,11 @@ impl Agent {
                 self.tell_dial(now, call, outbound::Event::HangUp);
             }
             Input::Hold { call } => self.hold(now, call, true),
-            Input::Resume { call } => self.hold(now, call, false),
+            Input::Resume { call } => {
+                self.turn_to(now, call);
+                self.hold(now, call, false);
+            }
+            Input::Swap => self.swap(now),
             Input::Transfer { call, to } => self.transfer(now, call, &to),
             Input::ChangeMade { call, sdp } => self.take_change_sdp(now, call, sdp),
             Input::StateKnown { call, state } => self.tell(now, call, Event::StateKnown(state)),
@@ -271,12 +282,16 @@ impl Agent {
         let Some(entry) = self.calls.get_mut(&call) else { return };
         match action {
             Action::AskState => self.outputs.push_back(Output::AskState { call }),
-            Action::Establish => self.outputs.push_back(Output::Established { call }),
+            Action::Establish => {
+                self.outputs.push_back(Output::Established { call });
+                self.hold_if_left(now, call);
+            }
             Action::End(reason) => self.outputs.push_back(Output::Ended { call, reason }),
             Action::Ring => {
                 let Some(leg) = &entry.leg else { return };
                 let (from, name) = receive::caller_of(leg.invite());
-                self.outputs.push_back(Output::Incoming { call, from, name });
+                let is_waiting = self.is_waiting(call);
+                self.outputs.push_back(Output::Incoming { call, from, name, is_waiting });
             }
             Action::AskSdp => {
                 let Some(leg) = &entry.leg else { return };

@@ -49,9 +49,10 @@ pub use crate::transaction::Transport;
 pub use changes::Side;
 pub use flow::{ConnectionId, DeviceIdentity, DeviceKind, Flow, Peer};
 pub use input::{
-    Account, Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport, WakeResult,
+    Account, CallBack, Decision, DeclinePolicy, DialPlan, Hop, Input, OutboundDecision, RingPlan, Target, WakeReport,
+    WakeResult,
 };
-pub use output::{Missed, OutboundQuestion, Output, RouteQuestion, Wake};
+pub use output::{CallbackRefusal, Missed, OutboundQuestion, Output, RouteQuestion, Wake};
 pub use push_offer::{Installation, PushOffer, PushProvider};
 pub use settings::{OutboundCaps, RING_CAP, Settings};
 pub use softphone::{PushVerdict, softphone_call_id};
@@ -229,7 +230,15 @@ impl Switchboard {
             Input::Credentials { login, account } => self.check_login(now, login, account),
             Input::PushStored { login, verdict } => self.settle_offer(now, login, verdict),
             Input::DeviceRevoked { device } => self.revoke(now, device),
-            Input::TrunkOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
+            Input::TrunkOffered { call, sdp } | Input::FarOffered { call, sdp } => self.offer_to_trunk(now, call, sdp),
+            Input::CallBack(wish) => self.call_back(now, *wish),
+            Input::EndCallback { call, tenant, user } => self.end_callback(now, call, tenant, user),
+            Input::FarJoined { call, is_joined, renews_device } => {
+                self.answer_device_of(now, call, is_joined.then(Bytes::new));
+                if renews_device {
+                    self.renew(now, (call, Side::Device));
+                }
+            }
             Input::DeviceAnswer { call, sdp } => self.answer_device_of(now, call, sdp),
             Input::ChangeMade { call, side, sdp, renews_other } => {
                 self.take_change_sdp(now, (call, side), sdp);

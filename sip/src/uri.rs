@@ -9,7 +9,7 @@ mod escape;
 mod read;
 
 pub(crate) use escape::decode;
-pub(crate) use read::{find_parts, read_host_and_port};
+pub(crate) use read::{Parts, find_parts, read_host_and_port};
 
 use std::borrow::Cow;
 use std::fmt;

@@ -131,7 +131,12 @@ impl Deployment {
 
     /// A one-time code for another device of the user.
     pub async fn enrolment_code(&self) -> Result<String> {
-        let answer = self.admin.post("/v1/enrolment-codes", &json!({ "user": self.user })).await?;
+        self.enrolment_code_for(&self.user).await
+    }
+
+    /// A one-time code for another device of any user.
+    pub async fn enrolment_code_for(&self, user: &str) -> Result<String> {
+        let answer = self.admin.post("/v1/enrolment-codes", &json!({ "user": user })).await?;
         Ok(text(&answer, "code")?.to_owned())
     }
 

@@ -32,7 +32,12 @@ pub struct Phone {
 impl Phone {
     /// Enrols a new phone of the seeded user with a one-time code, and syncs.
     pub async fn enrol(deployment: &Deployment, model: Model) -> Result<Self> {
-        let code = deployment.enrolment_code().await?;
+        Self::enrol_for(deployment, deployment.user(), model).await
+    }
+
+    /// Enrols a new phone of any user with a one-time code, and syncs.
+    pub async fn enrol_for(deployment: &Deployment, user: &str, model: Model) -> Result<Self> {
+        let code = deployment.enrolment_code_for(user).await?;
         let data = deployment.folder().join(model.name);
         let phone = Self { model, data, logs: deployment.logs(), process: None, events: Vec::new() };
         let ca = deployment.ca_file().display().to_string();

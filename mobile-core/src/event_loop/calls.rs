@@ -120,7 +120,7 @@ impl EventLoop {
     }
 
     /// The INVITE is here. The screen is shown already if a push came first.
-    pub(super) fn ring(&mut self, call: CallId, number: String, name: Option<String>) {
+    pub(super) fn ring(&mut self, call: CallId, (number, name): (String, Option<String>), is_waiting: bool) {
         self.expect(call);
         let shared = &self.shared;
         shared.tell(Event::Invited { call });
@@ -141,6 +141,7 @@ impl EventLoop {
                 number: seen.number,
                 is_from_own_store: own_name.is_some(),
                 name: own_name.or(seen.name),
+                is_waiting,
             });
             shared.note_call(call, Known::Live);
         }

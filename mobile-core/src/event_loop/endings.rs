@@ -36,7 +36,7 @@ pub(super) fn transfer(call: CallId, step: TransferStep) -> Event {
 /// The outcome of a call in the journal; the server's word outranks it.
 pub(super) const fn outcome(reason: EndReason, direction: Direction, was_established: bool) -> Outcome {
     match direction {
-        Direction::Inbound => of_inbound(reason, was_established),
+        Direction::Inbound | Direction::Internal => of_inbound(reason, was_established),
         Direction::Outbound if was_established => Outcome::Completed,
         Direction::Outbound => of_unanswered(reason),
     }
@@ -52,9 +52,8 @@ const fn of_inbound(reason: EndReason, was_established: bool) -> Outcome {
         _ if was_established => Outcome::Completed,
         EndReason::HungUp => Outcome::Rejected,
         EndReason::RemoteHungUp => Outcome::Canceled,
-        EndReason::Busy | EndReason::NoAnswer | EndReason::Rejected | EndReason::Emergency | EndReason::Failed => {
-            Outcome::Failed
-        }
+        EndReason::Busy => Outcome::Busy,
+        EndReason::NoAnswer | EndReason::Rejected | EndReason::Emergency | EndReason::Failed => Outcome::Failed,
     }
 }
 

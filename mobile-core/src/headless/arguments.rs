@@ -110,7 +110,7 @@ pub(super) enum Typed {
         /// The number as a person writes it, or an extension of the company.
         number: String,
     },
-    /// Take the call.
+    /// Take the call; another one that is talked on is held.
     Answer {
         /// The call; the one that is live if left out.
         call: Option<CallId>,
@@ -137,6 +137,8 @@ pub(super) enum Typed {
         /// The call; the one that is live if left out.
         call: Option<CallId>,
     },
+    /// Turn from the call that is talked on to the one that is held.
+    Swap,
     /// End the call.
     End {
         /// The call; the one that is live if left out.

@@ -156,6 +156,10 @@ async fn obey(session: &Session, line: &str, output: &Output) -> Then {
         Typed::Hold { call } => on_call(session, call, async |call| session.hold(call).await).await,
         Typed::Resume { call } => on_call(session, call, async |call| session.resume(call).await).await,
         Typed::Transfer { number, call } => transfer(session, call, &number).await,
+        Typed::Swap => {
+            session.swap().await;
+            Ok(())
+        }
         Typed::End { call } => on_call(session, call, async |call| session.hang_up(call).await).await,
         Typed::Network { state } => {
             session.set_network(state == OnOff::On).await;

@@ -155,6 +155,7 @@ fn native_values(entry: &Entry) -> Map<String, Value> {
     let direction = match entry.direction {
         Direction::Inbound => "inbound",
         Direction::Outbound => "outbound",
+        Direction::Internal => "internal",
     };
     let mut values = Map::new();
     values.insert("native_direction".to_owned(), json!(direction));

@@ -39,7 +39,7 @@ impl Session {
         decision
     }
 
-    /// Takes the call, as soon as its INVITE is here.
+    /// Takes the call, as soon as its INVITE is here. Another one that is talked on is held.
     pub async fn answer(&self, call: CallId) {
         self.command(Command::Answer(call)).await;
     }
@@ -59,7 +59,12 @@ impl Session {
         self.command(Command::Hold { call, is_holding: true }).await;
     }
 
-    /// Resumes a call that the user holds.
+    /// Turns from the call that is talked on to the one that is held; with none held nothing happens.
+    pub async fn swap(&self) {
+        self.command(Command::Swap).await;
+    }
+
+    /// Resumes a call that the user holds; another one that is talked on is held instead.
     pub async fn resume(&self, call: CallId) {
         self.command(Command::Hold { call, is_holding: false }).await;
     }
@@ -196,8 +201,11 @@ impl Session {
     fn ring(&self, call: CallId, caller: Option<&Caller>) {
         let seen = pushed_call(call, caller);
         let own = self.look_up(&seen.number).ok().and_then(|found| found.into_iter().next());
+        let is_other = |(other, known): (&CallId, &Known)| *other != call && *known == Known::Live;
+        let is_waiting = self.shared.calls().iter().any(is_other);
         self.shared.tell(Event::Ringing {
             call,
+            is_waiting,
             number: seen.number.clone(),
             is_from_own_store: own.is_some(),
             name: own.map(|own| own.label).or_else(|| seen.name.clone()),

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 
 impl Session {
     /// Places a call through the company's line. What becomes of it is told as events: it rings at the far end, the two
-    /// talk, it ends; without a network it ends at once.
+    /// talk, it ends; without a network it ends at once. Another call that is talked on is held.
     ///
     /// # Errors
     /// [`SessionError::Emergency`], [`SessionError::NoNumber`], [`SessionError::NotEnrolled`] or the store's failure;

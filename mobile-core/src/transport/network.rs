@@ -171,4 +171,27 @@ mod tests {
         link.write_all(b"x").await.unwrap();
         assert_eq!(accepted.read_u8().await.unwrap(), b'x');
     }
+
+    /// A listener whose queue is full drops every further SYN: to the phone it is as if nobody answered.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_connection_to_where_nobody_answers_fails_after_five_seconds() {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let endpoint = Endpoint { is_tls: false, host: "127.0.0.1".to_owned(), port };
+        let network = Network::new();
+        let mut queued = Vec::new();
+        let began = std::time::Instant::now();
+        let failed = loop {
+            match network.connect(&endpoint).await {
+                Ok(link) => queued.push(link),
+                Err(error) => break error,
+            }
+            assert!(queued.len() < 10, "the queue takes too many");
+        };
+        assert!(matches!(failed, TransportError::TimedOut), "{failed:?}");
+        assert!((CONNECT_LIMIT..CONNECT_LIMIT * 2).contains(&began.elapsed()));
+    }
 }

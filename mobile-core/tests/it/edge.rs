@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use callfield_domain::{Random, Seed};
+use callfield_domain::{CallId, Random, Seed};
 use callfield_media::sdp::{Direction, Negotiation, Offer, Security, Wish};
 use callfield_mobile_core::audio::CallAudio;
 use callfield_mobile_core::clock::Clock;
 use callfield_mobile_core::transport::Network;
 use callfield_sip::dialog::Dialog;
-use callfield_sip::message::{Message, Method, Verdict, Via, parse};
+use callfield_sip::message::{Message, Method, NameAddr, RequestBuilder, Verdict, Via, parse};
+use callfield_sip::uri::Uri;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -63,6 +64,11 @@ impl Edge {
     /// Whether no phone connected.
     pub(crate) fn is_unused(&mut self) -> bool {
         self.0.try_recv().is_err()
+    }
+
+    /// The next connection of a phone.
+    pub(crate) async fn connected(&mut self) -> Line {
+        timeout(LIMIT, self.0.recv()).await.unwrap().unwrap()
     }
 
     /// The next call of a phone that has no connection yet.
@@ -168,8 +174,77 @@ impl FarEnd {
         self.refuse(487).await;
     }
 
+    /// The phone speaks over another connection.
+    pub(crate) fn moves_to(&mut self, line: Line) {
+        self.line = line;
+    }
+
     async fn next(&mut self, method: &Method) -> Message {
         next(&mut self.line, method).await
+    }
+}
+
+/// Takes the next registration of a phone; the calls that it names.
+pub(crate) async fn register(line: &mut Line) -> Vec<String> {
+    register_with(line, |register| register.values("X-Callfield-Call").map(str::to_owned).collect()).await
+}
+
+/// Takes the next registration of a phone, and reads it.
+pub(crate) async fn register_with<T>(line: &mut Line, read: impl FnOnce(&Message) -> T) -> T {
+    let register = next(line, &Method::Register).await;
+    send(line, &register.response(200, "OK").to_tag(TAG).header("Expires", 3_600).build()).await;
+    read(&register)
+}
+
+/// Somebody who calls the phone.
+pub(crate) struct Caller {
+    line: Line,
+    invite: Message,
+    answer: Option<Message>,
+}
+
+impl Caller {
+    /// Calls.
+    pub(crate) async fn new(call: CallId, line: Line) -> Self {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut negotiation = Negotiation::new(socket.local_addr().unwrap(), &mut Random::new(Seed::from_number(9)));
+        let offer = negotiation.offer(&Wish::new(Security::Required));
+        let (phone, from) =
+            ["sip:phone@x.invalid", "sip:+81312345678@call.example"].map(|uri| Uri::parse(uri).unwrap()).into();
+        let invite = RequestBuilder::new(Method::Invite, &phone)
+            .via(&Via::new("WSS", "call.example", "z9hG4bKinvite").unwrap())
+            .from(&NameAddr::new(None, &from).with_tag(TAG))
+            .to(&NameAddr::new(None, &phone))
+            .call_id("of-the-caller")
+            .cseq(1)
+            .header("Contact", "<sip:edge@call.example>")
+            .header("X-Callfield-Call", call)
+            .header("Expires", 45)
+            .body("application/sdp", offer)
+            .build();
+        let mut caller = Self { line, invite, answer: None };
+        send(&mut caller.line, &caller.invite).await;
+        caller
+    }
+
+    /// The INVITE goes out again, over another connection.
+    pub(crate) async fn moves_to(&mut self, line: Line) {
+        self.line = line;
+        send(&mut self.line, &self.invite).await;
+    }
+
+    /// The status of the phone's next answer.
+    pub(crate) async fn status(&mut self) -> u16 {
+        let answer = next(&mut self.line, &Method::Invite).await;
+        let status = answer.status().unwrap();
+        self.answer = Some(answer);
+        status
+    }
+
+    pub(crate) async fn acknowledge(&mut self) {
+        let dialog = Dialog::of_caller(&self.invite, self.answer.as_ref().unwrap()).unwrap();
+        let via = Via::new("WSS", "call.example", "z9hG4bKack").unwrap();
+        send(&mut self.line, &dialog.ack(&self.invite).via(&via).build()).await;
     }
 }
 

@@ -12,4 +12,6 @@ mod kills;
 mod office;
 mod offline;
 mod phone;
+mod roaming;
+mod sleeping;
 mod sound;

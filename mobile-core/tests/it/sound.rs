@@ -19,12 +19,12 @@ pub(crate) struct Tone {
 }
 
 /// What came out of a speaker.
-pub(crate) struct Heard(watch::Receiver<Vec<i16>>);
+pub(crate) struct Heard(watch::Receiver<Vec<i16>>, usize);
 
 impl Tone {
     pub(crate) fn new(hz: f64) -> (Self, Heard) {
         let (heard, receiver) = watch::channel(Vec::new());
-        (Self { hz, heard }, Heard(receiver))
+        (Self { hz, heard }, Heard(receiver, 0))
     }
 
     pub(crate) fn device(&self) -> Box<dyn AudioDevice> {
@@ -60,9 +60,15 @@ impl AudioDevice for Ends {
 }
 
 impl Heard {
+    /// What was heard so far does not count.
+    pub(crate) fn forget(&mut self) {
+        self.1 = self.0.borrow().len();
+    }
+
     /// Returns once the tone was heard.
     pub(crate) async fn tone(&mut self, hz: f64) {
-        let is_heard = |pcm: &Vec<i16>| pcm.rchunks(LONG_ENOUGH).next().is_some_and(|last| is_tone(last, hz));
+        let from = self.1;
+        let is_heard = |pcm: &Vec<i16>| pcm[from..].rchunks(LONG_ENOUGH).next().is_some_and(|last| is_tone(last, hz));
         timeout(Duration::from_secs(10), self.0.wait_for(is_heard)).await.unwrap().unwrap();
     }
 }

@@ -10,8 +10,20 @@ pub(super) struct Bulk {
     by_size: [String; SIZES.len()],
 }
 
-/// A statement that the tests prepare, once it is made.
+/// A statement whose texts are made when it is first used.
 pub(super) type LazyBulk = LazyLock<Bulk>;
+
+/// Declares a table's statements for several rows (head, row, width and tail of [`Bulk::new`]) and lists them, so that a
+/// test can prepare every one on both engines.
+macro_rules! bulks {
+    ($($(#[$doc:meta])* $name:ident = $head:expr, $row:expr, $width:expr, $tail:expr;)*) => {
+        $($(#[$doc])* static $name: $crate::db::bulk::LazyBulk =
+            std::sync::LazyLock::new(|| $crate::db::bulk::Bulk::new($head, $row, $width, $tail));)*
+        #[cfg(test)]
+        pub(crate) static BULKS: &[(&str, &$crate::db::bulk::LazyBulk)] = &[$((stringify!($name), &$name)),*];
+    };
+}
+pub(super) use bulks;
 
 impl Bulk {
     /// `head`, then `row` for each row, then `tail`. In `row`, `:1` is the row's first parameter, `width` is how many

@@ -1,12 +1,10 @@
 //! The why-it-rang timeline of a call.
 
-use std::sync::LazyLock;
-
 use callfield_domain::{CallId, DeviceId, TimelineEvent, Timestamp};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::bulk::{Bulk, LazyBulk};
+use super::bulk::bulks;
 use super::word::{from_word, word};
 use super::{Result, Scoped, on, statements};
 
@@ -18,16 +16,13 @@ struct Row {
     detail: Option<String>,
 }
 
-/// A step goes behind those that its call has: `:6` is how many of this statement are before it.
-pub(super) static APPEND: LazyBulk = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO call_events (tenant_id, call_id, position, at, milestone, device_id, detail)",
+bulks! {
+    /// A step goes behind those that its call has: `:6` is how many of this statement are before it.
+    APPEND = "INSERT INTO call_events (tenant_id, call_id, position, at, milestone, device_id, detail)",
         "($1, :1, (SELECT COALESCE(MAX(position), 0) + :6 FROM call_events WHERE tenant_id = $1 AND call_id = :1),
-            :2, :3, :4, :5)",
-        6,
-        "",
-    )
-});
+            :2, :3, :4, :5)", 6,
+        "";
+}
 
 statements! {
     OF_CALL = "SELECT at, milestone, device_id, detail FROM call_events

@@ -1,14 +1,12 @@
 //! Calls: the facts the server knows, one row a call.
 
-use std::sync::LazyLock;
-
 use callfield_domain::{
     CallFacts, CallId, CallState, DeviceId, Milestone, Outcome, TenantId, TimelineEvent, Timestamp, UserId,
 };
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::bulk::{Bulk, LazyBulk};
+use super::bulk::bulks;
 use super::word::{from_word, word};
 use super::{Result, Scoped, on, statements};
 
@@ -47,20 +45,17 @@ struct Row {
     record_made_at: Option<i64>,
 }
 
-/// A call that is over stays as it is, and a call never becomes another one: phones choose the ids of their calls.
-pub(super) static UPSERT: LazyBulk = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO calls (tenant_id, id, direction, caller, callee, user_id, device_id, state, outcome, started_at,
+bulks! {
+    /// A call that is over stays as it is, and a call never becomes another one: phones choose the ids of their calls.
+    UPSERT = "INSERT INTO calls (tenant_id, id, direction, caller, callee, user_id, device_id, state, outcome, started_at,
             answered_at, ended_at, transferred_to)",
-        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12)",
-        12,
+        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12)", 12,
         "ON CONFLICT (tenant_id, id) DO UPDATE SET user_id = excluded.user_id, device_id = excluded.device_id,
             state = excluded.state, outcome = excluded.outcome, answered_at = excluded.answered_at,
             ended_at = excluded.ended_at, transferred_to = excluded.transferred_to
         WHERE calls.ended_at IS NULL AND calls.direction = excluded.direction
-            AND calls.started_at = excluded.started_at",
-    )
-});
+            AND calls.started_at = excluded.started_at";
+}
 
 statements! {
     ONE = "SELECT id, direction, caller, callee, user_id, device_id, state, outcome, started_at, answered_at,

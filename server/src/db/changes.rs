@@ -1,12 +1,10 @@
 //! The changes that made records, for the feed and for who wrote what; and those that were refused.
 
-use std::sync::LazyLock;
-
 use callfield_domain::{DeviceId, RecordId, Timestamp, UserId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::bulk::{Bulk, LazyBulk};
+use super::bulk::bulks;
 use super::{Result, Scoped, on, statements};
 
 /// A change that was taken.
@@ -72,15 +70,12 @@ struct RefusedRow {
     bytes: Vec<u8>,
 }
 
-pub(super) static APPEND: LazyBulk = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO changes (tenant_id, doc_id, hash, seq, epoch, actor, author, device_id, txn, claimed_at,
+bulks! {
+    APPEND = "INSERT INTO changes (tenant_id, doc_id, hash, seq, epoch, actor, author, device_id, txn, claimed_at,
             received_at, bytes)",
-        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11)",
-        11,
-        "ON CONFLICT (tenant_id, doc_id, hash) DO NOTHING",
-    )
-});
+        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11)", 11,
+        "ON CONFLICT (tenant_id, doc_id, hash) DO NOTHING";
+}
 
 statements! {
     AFTER = "SELECT actor, bytes FROM changes WHERE tenant_id = $1 AND doc_id = $2 AND epoch = $3 AND seq > $4

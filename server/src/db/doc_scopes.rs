@@ -1,12 +1,10 @@
 //! Which scope holds which record, and when that last changed: the feed.
 
-use std::sync::LazyLock;
-
 use callfield_domain::RecordId;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::bulk::{Bulk, LazyBulk};
+use super::bulk::bulks;
 use super::{Result, Scoped, on, statements};
 
 /// The scope holds the record.
@@ -60,16 +58,13 @@ struct HeldRow {
     heads: Vec<u8>,
 }
 
-pub(super) static PUT: LazyBulk = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO doc_scopes (tenant_id, scope, doc_id, seq, entered_seq, state)",
-        "($1, :1, :2, :3, :3, :4)",
-        4,
+bulks! {
+    PUT = "INSERT INTO doc_scopes (tenant_id, scope, doc_id, seq, entered_seq, state)",
+        "($1, :1, :2, :3, :3, :4)", 4,
         "ON CONFLICT (tenant_id, scope, doc_id) DO UPDATE SET seq = excluded.seq, state = excluded.state,
             entered_seq = CASE WHEN doc_scopes.state = excluded.state
-                THEN doc_scopes.entered_seq ELSE excluded.entered_seq END",
-    )
-});
+                THEN doc_scopes.entered_seq ELSE excluded.entered_seq END";
+}
 
 statements! {
     OF_DOC = "SELECT scope FROM doc_scopes WHERE tenant_id = $1 AND doc_id = $2 AND state = $3 ORDER BY scope";

@@ -1,14 +1,12 @@
 //! Records: one row a document, with the projection of its current values.
 
-use std::sync::LazyLock;
-
 use callfield_domain::{RecordId, Timestamp, UserId};
 use serde_json::Value;
 use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::bulk::{Bulk, LazyBulk};
+use super::bulk::bulks;
 use super::{Result, Scoped, on, statements};
 
 /// A record as it is stored.
@@ -61,16 +59,13 @@ pub(super) struct Row {
 /// How many ids one statement takes; fewer are filled up with the last.
 const AMONG_MAX: usize = 16;
 
-pub(super) static PUT: LazyBulk = LazyLock::new(|| {
-    Bulk::new(
-        "INSERT INTO docs (tenant_id, id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at)",
-        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9)",
-        9,
+bulks! {
+    PUT = "INSERT INTO docs (tenant_id, id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at)",
+        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9)", 9,
         "ON CONFLICT (tenant_id, id) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch,
             snapshot = excluded.snapshot, heads = excluded.heads, projection = excluded.projection,
-            last_seq = excluded.last_seq",
-    )
-});
+            last_seq = excluded.last_seq";
+}
 
 statements! {
     ONE = "SELECT id, type, owner, epoch, snapshot, heads, projection, last_seq, created_at

@@ -47,7 +47,7 @@ impl House {
     /// A person who is not stored yet.
     pub(super) fn new_user(&mut self, name: &str) -> User {
         let id = UserId::new(Timestamp::ZERO, &mut self.random);
-        User { id, name: name.to_owned(), created_at: Timestamp::ZERO }
+        User { id, name: name.to_owned(), extension: None, created_at: Timestamp::ZERO }
     }
 
     /// A stored person.

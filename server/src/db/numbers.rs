@@ -47,6 +47,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6)";
     SHOWN_BY = "SELECT e164 FROM numbers WHERE tenant_id = $1 AND (user_id IS NULL OR user_id = $2)
         ORDER BY CASE WHEN user_id = $2 THEN 0 ELSE 1 END, created_at, id LIMIT 1";
+    OWNED = "SELECT user_id FROM numbers WHERE tenant_id = $1 AND e164 = $2 AND user_id IS NOT NULL";
     CALLED = "SELECT route FROM numbers WHERE tenant_id = $1 AND e164 = $2";
     /// Two companies may share a PBX: the number says which of them is called.
     INBOUND = "SELECT numbers.tenant_id AS tenant_id, trunk_addresses.trunk_id AS trunk_id, numbers.id AS number_id,
@@ -81,6 +82,16 @@ impl Scoped {
             .bind(tenant)
             .bind(e164)
             .fetch_optional(connection).await)?)
+    }
+
+    /// Whose own number of the company this is, if it is somebody's.
+    pub async fn owner_of_number(&mut self, e164: &str) -> Result<Option<UserId>> {
+        let tenant = self.tenant.uuid();
+        let owner: Option<Uuid> = on!(self.tx, connection => sqlx::query_scalar(OWNED)
+            .bind(tenant)
+            .bind(e164)
+            .fetch_optional(connection).await)?;
+        Ok(owner.map(UserId::from_uuid))
     }
 
     /// The company number that calls of `user` show: the user's own, else the first that is nobody's own.
@@ -176,6 +187,9 @@ mod tests {
             number_and_trunk(&mut house, "+81350002000", 2).await;
             assert_eq!(shown_by(&house, suzuki).await.as_deref(), Some("+81350002000"));
             assert_eq!(shown_by(&house, sato).await.as_deref(), Some("+81350001000"));
+            let owner = async |e164| house.read().await.owner_of_number(e164).await.unwrap();
+            assert_eq!(owner("+81350001000").await, Some(sato));
+            assert_eq!((owner("+81350002000").await, owner("+81350009000").await), (None, None));
         }
 
         async fn a_number_is_nobodys_of_another_company(db: Db) {

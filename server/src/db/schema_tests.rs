@@ -22,18 +22,20 @@ const STATEMENTS: &[(&str, &[(&str, &str)])] = &[
     ("numbers", super::numbers::STATEMENTS),
     ("outbox", super::outbox::STATEMENTS),
     ("phone_index", super::phone_index::STATEMENTS),
+    ("presence", super::presence::STATEMENTS),
+    ("reach", super::reach::STATEMENTS),
     ("softphone_tokens", super::softphone_tokens::STATEMENTS),
     ("tenants", super::tenants::STATEMENTS),
     ("trunks", super::trunks::STATEMENTS),
     ("users", super::users::STATEMENTS),
 ];
 
-static BULKS: [&LazyBulk; 5] = [
-    &super::call_events::APPEND,
-    &super::calls::UPSERT,
-    &super::changes::APPEND,
-    &super::doc_scopes::PUT,
-    &super::docs::PUT,
+static BULKS: [(&str, &[(&str, &LazyBulk)]); 5] = [
+    ("call_events", super::call_events::BULKS),
+    ("calls", super::calls::BULKS),
+    ("changes", super::changes::BULKS),
+    ("doc_scopes", super::doc_scopes::BULKS),
+    ("docs", super::docs::BULKS),
 ];
 
 const SQLITE_COLUMNS: &str = "SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c
@@ -50,8 +52,15 @@ fn every_table_file_is_in_the_list() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        if std::fs::read_to_string(&path).unwrap().contains("\nstatements! {") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        if text.contains("\nstatements! {") {
             assert!(STATEMENTS.iter().any(|(table, _)| *table == name), "{name} is not in the list");
+        }
+        if text.contains("\nbulks! {") {
+            assert!(
+                BULKS.iter().any(|(table, _)| *table == name),
+                "{name} is not in the list of those for several rows"
+            );
         }
     }
 }
@@ -70,10 +79,11 @@ async fn every_statement_prepares_on_both_engines() {
             assert_eq!(parameters, others, "parameters of {table} {name}");
         }
     }
-    for sql in BULKS.iter().flat_map(|bulk| bulk.texts()) {
-        let (_, parameters) = on_sqlite(sqlite, sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
-        let (_, others) = on_postgres(postgres, sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
-        assert_eq!(parameters, others, "parameters of {sql}");
+    let bulks = BULKS.iter().flat_map(|(table, bulks)| bulks.iter().map(move |(name, bulk)| (table, name, bulk)));
+    for (table, name, sql) in bulks.flat_map(|(table, name, bulk)| bulk.texts().map(move |sql| (table, name, sql))) {
+        let (_, parameters) = on_sqlite(sqlite, sql).await.unwrap_or_else(|e| panic!("{table} {name}: {e}"));
+        let (_, others) = on_postgres(postgres, sql).await.unwrap_or_else(|e| panic!("{table} {name}: {e}"));
+        assert_eq!(parameters, others, "parameters of {table} {name}");
     }
 }
 

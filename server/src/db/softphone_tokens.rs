@@ -1,6 +1,6 @@
 //! Where foreign softphones are woken: one installation an account. It outlives the registration that brought it.
 
-use callfield_domain::{DeviceId, Timestamp, UserId};
+use callfield_domain::{DeviceId, Timestamp};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -55,9 +55,6 @@ statements! {
     ONE = "SELECT device_id, instance, reg_id, service, environment, app, tokens, registered_at, invalid_since,
             invalid_reason
         FROM softphone_tokens WHERE tenant_id = $1 AND device_id = $2";
-    WOKEN = "SELECT d.id FROM desk_phones d
-        JOIN softphone_tokens t ON t.tenant_id = d.tenant_id AND t.device_id = d.id
-        WHERE d.tenant_id = $1 AND d.user_id = $2 AND t.invalid_since IS NULL ORDER BY d.id";
     DELETE = "DELETE FROM softphone_tokens WHERE tenant_id = $1 AND device_id = $2";
     /// Only what the service spoke of: the softphone may have named others, or the same again.
     INVALIDATE = "UPDATE softphone_tokens SET invalid_since = $4, invalid_reason = $5
@@ -90,16 +87,6 @@ impl Scoped {
             .bind(device.uuid())
             .fetch_optional(connection).await)?;
         row.map(SoftphoneToken::try_from).transpose()
-    }
-
-    /// The softphones of a person that can be woken.
-    pub async fn woken_softphones(&mut self, user: UserId) -> Result<Vec<DeviceId>> {
-        let tenant = self.tenant.uuid();
-        let rows: Vec<Uuid> = on!(self.tx, connection => sqlx::query_scalar(WOKEN)
-            .bind(tenant)
-            .bind(user.uuid())
-            .fetch_all(connection).await)?;
-        Ok(rows.into_iter().map(DeviceId::from_uuid).collect())
     }
 
     /// Forgets where a softphone is woken.
@@ -153,10 +140,16 @@ impl TryFrom<Row> for SoftphoneToken {
 
 #[cfg(test)]
 mod tests {
+    use callfield_domain::UserId;
+
     use super::super::DeskPhone;
     use super::super::house::House;
     use super::super::testing::{self, db_test};
     use super::*;
+
+    async fn woken(house: &House, user: UserId) -> Vec<DeviceId> {
+        house.read().await.reach(user).await.unwrap().devices.iter().map(|reached| reached.device).collect()
+    }
 
     async fn softphone(house: &mut House, user: UserId, username: &str) -> SoftphoneToken {
         let device = DeviceId::new(Timestamp::ZERO, &mut house.random);
@@ -187,14 +180,14 @@ mod tests {
             let user = house.user("Suzuki").await;
             let token = softphone(&mut house, user, "abc").await;
             assert_eq!(house.read().await.softphone_token(token.device).await.unwrap(), Some(token.clone()));
-            assert_eq!(house.read().await.woken_softphones(user).await.unwrap(), [token.device]);
+            assert_eq!(woken(&house, user).await, [token.device]);
 
             let (before, at) = (Timestamp::from_millis(9), Timestamp::from_millis(50));
             let mut rows = house.write().await;
             assert!(!rows.invalidate_softphone_token(token.device, before, at, "Unregistered").await.unwrap());
             assert!(rows.invalidate_softphone_token(token.device, token.registered_at, at, "Unregistered").await.unwrap());
             rows.commit().await.unwrap();
-            assert!(house.read().await.woken_softphones(user).await.unwrap().is_empty());
+            assert!(woken(&house, user).await.is_empty());
             let stored = house.read().await.softphone_token(token.device).await.unwrap().unwrap();
             assert_eq!(stored.invalid, Some((at, "Unregistered".to_owned())));
 
@@ -203,7 +196,7 @@ mod tests {
             rows.put_softphone_token(&again).await.unwrap();
             rows.commit().await.unwrap();
             assert_eq!(house.read().await.softphone_token(again.device).await.unwrap(), Some(again.clone()));
-            assert_eq!(house.read().await.woken_softphones(user).await.unwrap(), [again.device]);
+            assert_eq!(woken(&house, user).await, [again.device]);
         }
 
         async fn a_login_tells_which_installation_is_woken_and_an_account_takes_its_token_along(db: Db) {

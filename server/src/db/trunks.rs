@@ -75,9 +75,11 @@ statements! {
     ALL = "SELECT id, name, kind, outgoing_host, outgoing_port, priority, max_calls, credentials, is_enabled, created_at
         FROM trunks WHERE tenant_id = $1 ORDER BY priority, created_at, id";
     ADDRESSES = "SELECT trunk_id, address FROM trunk_addresses WHERE tenant_id = $1 ORDER BY trunk_id, address";
-    AT = "SELECT trunks.tenant_id AS tenant_id, trunks.id AS trunk_id FROM trunk_addresses
+    AT = "SELECT trunks.tenant_id AS tenant_id, tenants.country AS country FROM trunk_addresses
         JOIN trunks ON trunks.tenant_id = trunk_addresses.tenant_id AND trunks.id = trunk_addresses.trunk_id
-        WHERE trunk_addresses.address = $1 AND trunks.is_enabled = 1 AND trunks.kind = 'static' ORDER BY trunks.tenant_id, trunks.id";
+        JOIN tenants ON tenants.id = trunks.tenant_id
+        WHERE trunk_addresses.address = $1 AND trunks.is_enabled = 1 AND trunks.kind = 'static'
+        ORDER BY trunks.tenant_id, trunks.id LIMIT 1";
     REGISTERING = "SELECT DISTINCT tenant_id FROM trunks WHERE kind = 'registering' AND is_enabled = 1 ORDER BY tenant_id";
     /// Who answers calls is no stranger either, though no calls come from there.
     SOURCES = "SELECT address FROM trunk_addresses
@@ -201,12 +203,13 @@ impl Tx {
         Ok(rows.into_iter().map(TenantId::from_uuid).collect())
     }
 
-    /// The static trunks whose calls come from `source`; none means that nothing from there is listened to.
-    pub async fn trunks_at(&mut self, source: IpAddr) -> Result<Vec<(TenantId, TrunkId)>> {
-        let rows: Vec<(Uuid, Uuid)> = on!(*self, connection => sqlx::query_as(AT)
+    /// The first company with a static trunk whose calls come from `source`, and its country; none means that nothing
+    /// from there is listened to.
+    pub async fn company_at(&mut self, source: IpAddr) -> Result<Option<(TenantId, String)>> {
+        let row: Option<(Uuid, String)> = on!(*self, connection => sqlx::query_as(AT)
             .bind(source.to_canonical().to_string())
-            .fetch_all(connection).await)?;
-        Ok(rows.into_iter().map(|(tenant, trunk)| (TenantId::from_uuid(tenant), TrunkId::from_uuid(trunk))).collect())
+            .fetch_optional(connection).await)?;
+        Ok(row.map(|(tenant, country)| (TenantId::from_uuid(tenant), country)))
     }
 }
 
@@ -226,10 +229,10 @@ mod tests {
             put(&house, &trunk).await;
             let mut look_up = db.look_up().await.unwrap();
             for known in ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8:0::1"] {
-                let found = look_up.trunks_at(known.parse().unwrap()).await.unwrap();
-                assert_eq!(found, [(house.tenant, trunk.id)], "{known}");
+                let found = look_up.company_at(known.parse().unwrap()).await.unwrap();
+                assert_eq!(found, Some((house.tenant, "JP".to_owned())), "{known}");
             }
-            assert!(look_up.trunks_at("192.0.2.70".parse().unwrap()).await.unwrap().is_empty());
+            assert_eq!(look_up.company_at("192.0.2.70".parse().unwrap()).await.unwrap(), None);
             let sources = ["192.0.2.7", "2001:db8::1"].map(|text| text.parse().unwrap());
             assert_eq!(look_up.trunk_sources().await.unwrap(), sources.into());
         }
@@ -239,7 +242,7 @@ mod tests {
             let mut trunk = Trunk { kind: TrunkKind::Registering, ..house.new_trunk(0, Some("192.0.2.8:5060")) };
             put(&house, &trunk).await;
             let mut look_up = db.look_up().await.unwrap();
-            assert_eq!(look_up.trunks_at(trunk.addresses[0]).await.unwrap(), []);
+            assert_eq!(look_up.company_at(trunk.addresses[0]).await.unwrap(), None);
             assert_eq!(look_up.companies_that_register().await.unwrap(), [house.tenant]);
             trunk.is_enabled = false;
             put(&house, &trunk).await;
@@ -261,15 +264,15 @@ mod tests {
             put(&house, &trunk).await;
             trunk.is_enabled = false;
             put(&house, &trunk).await;
-            assert_eq!(db.look_up().await.unwrap().trunks_at(source).await.unwrap(), []);
+            assert_eq!(db.look_up().await.unwrap().company_at(source).await.unwrap(), None);
             trunk.is_enabled = true;
             put(&house, &trunk).await;
-            assert_eq!(db.look_up().await.unwrap().trunks_at(source).await.unwrap(), [(house.tenant, trunk.id)]);
+            assert!(db.look_up().await.unwrap().company_at(source).await.unwrap().is_some());
             let mut rows = house.write().await;
             assert!(rows.delete_trunk(trunk.id).await.unwrap());
             assert!(!rows.delete_trunk(trunk.id).await.unwrap());
             rows.commit().await.unwrap();
-            assert_eq!(db.look_up().await.unwrap().trunks_at(source).await.unwrap(), []);
+            assert_eq!(db.look_up().await.unwrap().company_at(source).await.unwrap(), None);
             assert_eq!(house.read().await.trunks().await.unwrap(), []);
         }
 

@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use http::request::Parts;
 use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use crate::app::error::{ApiError, ApiResult};
@@ -58,6 +59,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
 /// The id in a path; what is no id names nothing, which is 404.
 pub(super) fn id<T: FromStr>(text: &str, kind: &str) -> ApiResult<T> {
     text.parse().map_err(|_| ApiError::not_found(kind))
+}
+
+/// Tells null, which is `Some(None)`, from a key that is absent.
+pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// A name a person gave: 1 to 200 characters once the spaces around it are gone.

@@ -6,9 +6,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use callfield_domain::{TenantId, Timestamp, TrunkId};
 use http::StatusCode;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::input::{Body, id, name};
+use super::input::{Body, id, name, present};
 use crate::app::App;
 use crate::app::auth::AdminAuth;
 use crate::app::error::{ApiError, ApiResult};
@@ -48,11 +48,6 @@ pub(super) struct TrunkPatch {
     #[serde(default, deserialize_with = "present")]
     credentials: Option<Option<TrunkLogin>>,
     enabled: Option<bool>,
-}
-
-/// Tells null, which is `Some(None)`, from a key that is absent.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// Where calls go out to, over UDP.

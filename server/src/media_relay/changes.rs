@@ -113,12 +113,12 @@ impl CallMedia {
     fn offer_again(&mut self, side: CallSide) -> Option<Bytes> {
         let leg = self.leg(side)?;
         let is_secure = leg.agreement()?.keys.is_some();
-        let mut codecs = leg.agreement()?.codecs();
+        let own = leg.agreement()?.codecs();
+        // The relay translates nothing: what the other leg does not have may not be sent here.
+        let other = self.leg(side.other()).and_then(|leg| Some(leg.agreement()?.codecs()));
+        let shared = own.iter().copied().filter(|codec| other.as_ref().is_none_or(|other| other.contains(codec)));
+        let codecs = Some(shared.collect::<Vec<_>>()).filter(|shared| !shared.is_empty()).unwrap_or(own);
         let security = if is_secure { Security::Required } else { Security::Plain };
-        if let Some(other) = self.leg(side.other()).and_then(|leg| leg.agreement()) {
-            let others = other.codecs();
-            codecs.retain(|codec| others.contains(codec));
-        }
         let wish = self.wish(side, security).codecs(&codecs);
         self.leg(side).map(|leg| Bytes::from(leg.offer(&wish)))
     }

@@ -47,7 +47,7 @@ impl MediaRelays {
     }
 }
 
-fn usable(kind: DeviceKind, device_sdp: &[u8]) -> Result<Offer, SdpError> {
+pub(super) fn usable(kind: DeviceKind, device_sdp: &[u8]) -> Result<Offer, SdpError> {
     let offer = Offer::parse(device_sdp)?;
     match (offer.has_audio(), offer.is_secure() || kind != DeviceKind::Phone) {
         (false, _) => Err(SdpError::NoAudio),

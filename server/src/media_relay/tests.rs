@@ -81,7 +81,7 @@ async fn a_desk_phone_over_tls_is_offered_a_key_and_the_clear_when_it_wants_none
     let (mut desk, mut trunk) = (End::new(&mut world).await, End::new(&mut world).await);
     let device = DeviceId::new(Timestamp::ZERO, &mut world.random);
     let offer = trunk.leg.offer(&Wish::new(Security::Plain));
-    let mut offered = |kind| world.relays.offer_device(call, device, kind, Some(&offer)).unwrap();
+    let mut offered = |kind| world.relays.offer_device(call, device, kind, Some(&offer), None).unwrap();
     let (with_key, plain) = (offered(DeviceKind::SecureDesk), offered(DeviceKind::Desk));
     let text = |sdp: &Bytes| String::from_utf8(sdp.to_vec()).unwrap();
     assert!(text(&with_key).contains("RTP/SAVP ") && text(&with_key).contains("a=crypto:"), "{}", text(&with_key));

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use callfield_sip::switchboard::{Flow, Input, Peer, Switchboard, Transport};
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::callback;
 use super::journal::Journal;
 use super::known_calls::KnownCalls;
 use super::latency::Latencies;
@@ -52,12 +53,19 @@ pub(super) struct EventLoop {
     pub(super) latencies: Latencies,
     pub(super) parked: Parked,
     pub(super) known: KnownCalls,
+    pub(super) callbacks: callback::Waiting,
+    /// Who waits to hear whether there was a call to end.
+    pub(super) ending: Option<oneshot::Sender<bool>>,
 }
 
 impl EventLoop {
     /// Serves until `stop`.
     pub(super) async fn run(mut self, mut inboxes: Inboxes, stop: CancellationToken) {
         let udp = self.udp.clone();
+        // A socket that is new on this thread takes nothing until the thread has heard that it does.
+        if let Some(udp) = &udp {
+            let _ = udp.writable().await;
+        }
         let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
         let mut gauges = tokio::time::interval(GAUGES_EVERY);
         loop {
@@ -92,6 +100,11 @@ impl EventLoop {
                 // A device that no longer waits for the answer asks again.
                 let _ = reply.send(state);
                 self.drain(Instant::now());
+            }
+            EdgeCommand::CallBack { ask, reply } => self.prepare_callback(ask, reply),
+            EdgeCommand::EndCallback { call, tenant, user, reply } => {
+                self.ending = Some(reply);
+                self.feed(Input::EndCallback { call, tenant, user });
             }
             EdgeCommand::DeviceRevoked(device) => self.feed(Input::DeviceRevoked { device }),
             EdgeCommand::WakeReported(report) => {

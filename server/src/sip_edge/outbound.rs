@@ -1,18 +1,19 @@
 //! Decides what a call of a phone does: whether it may go out, over which trunk, and which company number it shows.
 
+mod colleague;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 
-use callfield_domain::phone_number::{Kind, is_emergency};
-use callfield_domain::{Outcome, PhoneNumber, TenantId};
+use callfield_domain::{Outcome, TenantId, UserId};
 use callfield_sip::digest::Login;
 use callfield_sip::switchboard::{DialPlan, Hop, OutboundDecision, OutboundQuestion, TrunkAccount};
 
+use super::destination::{Destination, Refusal, check_destination};
 use crate::app::App;
 use crate::app::trunk_login::TrunkLogin;
-use crate::db::{self, Trunk};
+use crate::db::{self, Scoped, Trunk};
 
 /// The phone took the id of a call that exists (482, RFC 3261 §8.2.2.2: it was here before).
 pub(super) const REUSED: OutboundDecision = reject(482, Outcome::Failed);
@@ -50,18 +51,37 @@ async fn route(app: &App, question: &OutboundQuestion) -> db::Result<OutboundDec
         return Ok(REUSED);
     }
     let region = rows.tenant_row().await?.map(|tenant| tenant.country).unwrap_or_default();
-    let called = match called(app, &question.to, &region) {
-        Ok(called) => called,
-        Err(refusal) => return Ok(refusal),
+    if let Some(decision) = colleague::find(app, &mut rows, question, &region).await? {
+        return Ok(decision);
+    }
+    let called = match check_destination(app, &question.to, &region) {
+        Ok(Destination::Public(number) | Destination::Internal(number)) => number,
+        Err(refusal) => return Ok(refused(refusal)),
     };
+    Ok(match way_out(app, &mut rows, question.device.tenant, question.device.user).await? {
+        Some((hops, caller)) => OutboundDecision::Dial(DialPlan { hops, caller, called, why: "trunk".to_owned() }),
+        None => NO_WAY_OUT,
+    })
+}
+
+/// The trunks that take the calls of a user, and the number they show there; `None` if one of them is missing.
+pub(super) async fn way_out(
+    app: &App,
+    rows: &mut Scoped,
+    tenant: TenantId,
+    user: UserId,
+) -> db::Result<Option<(Vec<Hop>, String)>> {
     let trunks = rows.trunks().await?;
-    let hops: Vec<Hop> = trunks.iter().filter_map(|trunk| hop_over(app, question.device.tenant, trunk)).collect();
-    let caller = rows.number_shown_by(question.device.user).await?;
-    match caller {
-        Some(caller) if !hops.is_empty() => {
-            Ok(OutboundDecision::Dial(DialPlan { hops, caller, called, why: "trunk".to_owned() }))
-        }
-        _ => Ok(NO_WAY_OUT),
+    let hops: Vec<Hop> = trunks.iter().filter_map(|trunk| hop_over(app, tenant, trunk)).collect();
+    let shown = rows.number_shown_by(user).await?;
+    Ok(shown.filter(|_| !hops.is_empty()).map(|shown| (hops, shown)))
+}
+
+const fn refused(refusal: Refusal) -> OutboundDecision {
+    match refusal {
+        Refusal::Emergency => EMERGENCY,
+        Refusal::NoNumber => NO_NUMBER,
+        Refusal::Blocked => BLOCKED,
     }
 }
 
@@ -83,30 +103,6 @@ pub(super) fn login_at(app: &App, tenant: TenantId, trunk: &Trunk) -> Option<Tru
 pub(super) fn account_of(login: &TrunkLogin) -> TrunkAccount {
     let realm = login.realm.as_ref().map(|realm| realm.reveal().to_owned());
     TrunkAccount { login: Login::new(login.username.reveal(), login.password.reveal()), realm }
-}
-
-/// What to ask of the trunk for a number as it was dialled in `region`, or why not.
-fn called(app: &App, dialled: &str, region: &str) -> Result<String, OutboundDecision> {
-    // First of all: what else the number might be does not matter then.
-    if is_emergency(dialled, region) {
-        return Err(EMERGENCY);
-    }
-    let number = PhoneNumber::parse(dialled, region);
-    match (number.kind(region), number.e164, number.extension) {
-        (Kind::Valid, Some(e164), _) => match is_blocked(app, &e164) {
-            true => Err(BLOCKED),
-            false => Ok(e164),
-        },
-        // The company's own telephone system might dial it as what it looks like.
-        (Kind::Internal, _, Some(extension)) if is_emergency(&extension, region) => Err(EMERGENCY),
-        (Kind::Internal, _, Some(extension)) => Ok(extension),
-        _ => Err(NO_NUMBER),
-    }
-}
-
-/// features.md A13, T2.
-fn is_blocked(app: &App, e164: &str) -> bool {
-    app.config.telephony.blocked_destinations.iter().any(|prefix| prefix.holds(e164))
 }
 
 /// Whether the edge's one UDP socket can send there.

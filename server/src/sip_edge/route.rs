@@ -1,11 +1,11 @@
 //! Decides what an incoming call does: whose number, whose customer, whose devices.
 
-use callfield_domain::{Outcome, PhoneNumber, TenantId, UserId};
+use callfield_domain::{Outcome, PhoneNumber, PresenceState, TenantId};
 use callfield_sip::switchboard::{Decision, DeclinePolicy, RingPlan, RouteQuestion, Target};
 
 use crate::app::App;
 use crate::app::records::display_name;
-use crate::db::{self, Scoped};
+use crate::db::{self, Reach};
 
 /// The route of one call; a database that does not answer rejects the call with 503.
 pub(super) async fn decide(app: &App, question: &RouteQuestion) -> Decision {
@@ -34,19 +34,40 @@ async fn route(app: &App, question: &RouteQuestion) -> db::Result<Decision> {
     let Some((owner, record)) = known.iter().find_map(|record| Some((record.owner?, record))) else {
         return Ok(reject(480, Outcome::NoRoute, Some(tenant)));
     };
-    Ok(Decision::Ring(RingPlan {
+    let reach = rows.reach(owner).await?;
+    let plan = RingPlan {
         tenant,
         user: owner,
-        targets: targets(&mut rows, owner).await?,
+        targets: targets(&reach),
         why: route,
         caller: caller.e164.unwrap_or_else(|| question.from.clone()),
         caller_name: display_name(&record.projection),
         called: e164,
-        decline: match rows.decline_policy(owner).await? {
-            db::DeclinePolicy::StopAll => DeclinePolicy::StopAll,
-            db::DeclinePolicy::RingOn => DeclinePolicy::RingOn,
-        },
-    }))
+        decline: decline_of(&reach),
+    };
+    Ok(ring(app, &reach, plan))
+}
+
+/// Rings a user, unless they do not want that now.
+pub(super) fn ring(app: &App, reach: &Reach, plan: RingPlan) -> Decision {
+    let spared = |why: &str, status, outcome| Decision::Spare {
+        plan: RingPlan { why: why.to_owned(), ..plan.clone() },
+        status,
+        outcome,
+    };
+    match reach.presence.at(app.now()).state {
+        PresenceState::Online | PresenceState::Away => Decision::Ring(plan),
+        PresenceState::Dnd => spared("dnd", 486, Outcome::Busy),
+        PresenceState::Offline => spared("offline", 480, Outcome::MissedDeviceUnreachable),
+    }
+}
+
+/// What it means to the call when the user declines on one device.
+pub(super) const fn decline_of(reach: &Reach) -> DeclinePolicy {
+    match reach.decline {
+        db::DeclinePolicy::StopAll => DeclinePolicy::StopAll,
+        db::DeclinePolicy::RingOn => DeclinePolicy::RingOn,
+    }
 }
 
 /// Which number of which company is called.
@@ -62,34 +83,24 @@ struct Called {
 /// number do.
 async fn called(app: &App, question: &RouteQuestion) -> db::Result<Result<Called, (u16, Outcome, Option<TenantId>)>> {
     let source = question.source.ip();
+    let mut rows = app.db.look_up().await?;
     let first = match question.registration {
-        Some((tenant, _)) => Some(tenant),
-        None => app.db.look_up().await?.trunks_at(source).await?.first().map(|(tenant, _)| *tenant),
+        Some((tenant, _)) => app.db.read(tenant).await?.tenant_row().await?.map(|row| (tenant, row.country)),
+        None => rows.company_at(source).await?,
     };
-    let Some(first) = first else { return Ok(Err((403, Outcome::Blocked, None))) };
-    let region = region_of(app, first).await?;
+    let Some((first, region)) = first else { return Ok(Err((403, Outcome::Blocked, None))) };
     let not_found = Err((404, Outcome::NoRoute, Some(first)));
     let Some(e164) = PhoneNumber::parse(&question.to, &region).e164 else { return Ok(not_found) };
     let found = match question.registration {
         Some((tenant, _)) => app.db.read(tenant).await?.route_of(&e164).await?.map(|route| (tenant, route)),
-        None => {
-            let number = app.db.look_up().await?.inbound_number(source, &e164).await?;
-            number.map(|number| (number.tenant, number.route))
-        }
+        None => rows.inbound_number(source, &e164).await?.map(|number| (number.tenant, number.route)),
     };
     Ok(found.map(|(tenant, route)| Called { tenant, region, e164, route }).ok_or(()).or(not_found))
 }
 
-async fn region_of(app: &App, tenant: TenantId) -> db::Result<String> {
-    let row = app.db.read(tenant).await?.tenant_row().await?;
-    Ok(row.map(|tenant| tenant.country).unwrap_or_default())
-}
-
-async fn targets(rows: &mut Scoped, user: UserId) -> db::Result<Vec<Target>> {
-    let devices = rows.devices_of(user).await?;
-    let apps = devices.into_iter().map(|device| Target { device: device.id, has_push: device.push.is_some() });
-    let softphones = rows.woken_softphones(user).await?.into_iter().map(|device| Target { device, has_push: true });
-    Ok(apps.chain(softphones).collect())
+/// The devices that are rung or pushed.
+pub(super) fn targets(reach: &Reach) -> Vec<Target> {
+    reach.devices.iter().map(|reached| Target { device: reached.device, has_push: reached.has_push }).collect()
 }
 
 fn reject(status: u16, outcome: Outcome, tenant: Option<TenantId>) -> Decision {

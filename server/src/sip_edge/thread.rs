@@ -46,16 +46,18 @@ mod tests {
         let (alive, mut gone) = oneshot::channel::<()>();
         let work = || -> Work {
             Box::pin(async {
-                tokio::spawn(async move {
-                    std::future::pending::<()>().await;
-                    drop(alive);
-                });
+                tokio::spawn(hold(alive));
             })
         };
         run(work, over.clone()).await;
         assert!(gone.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Empty));
         over.cancel();
         assert!(gone.await.is_err());
+    }
+
+    async fn hold(alive: oneshot::Sender<()>) {
+        std::future::pending::<()>().await;
+        drop(alive);
     }
 
     #[tokio::test]

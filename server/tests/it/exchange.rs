@@ -89,6 +89,21 @@ impl Exchange {
         self.office.get(&self.office.admin, &format!("/v1/calls/{call}")).await.body
     }
 
+    /// Every call of the company, once there is one and all are over.
+    pub(crate) async fn calls_once_over(&self) -> Vec<Value> {
+        let told = async {
+            loop {
+                let list = self.office.get(&self.office.admin, "/v1/calls").await;
+                let calls = list.body["calls"].as_array().cloned().unwrap_or_default();
+                if !calls.is_empty() && calls.iter().all(|call| call["state"] == "ended") {
+                    return calls;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.unwrap()
+    }
+
     /// The steps of a call, once the last of them is `last`.
     pub(crate) async fn steps(&self, call: CallId, last: &str) -> Vec<Value> {
         let path = format!("/v1/calls/{call}/timeline");

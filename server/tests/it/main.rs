@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod access;
+mod callback;
 mod calls;
 mod cli;
+mod colleagues;
 mod desk_phones;
 mod dialling;
 mod durability;
@@ -13,6 +15,7 @@ mod exchange;
 mod handset;
 mod office;
 mod outbound;
+mod presence;
 mod program;
 mod records;
 mod refusals;

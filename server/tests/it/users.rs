@@ -41,7 +41,7 @@ db_test! {
         let office = Office::open(db).await;
         let user = office.user("Suzuki").await;
         let path = format!("/v1/users/{user}");
-        let shown = json!({ "id": user, "name": "Suzuki", "decline": "stop_all" });
+        let shown = json!({ "id": user, "name": "Suzuki", "extension": null, "decline": "stop_all" });
         assert_eq!(office.get(&office.admin, &path).await.body, shown);
         assert_eq!(office.ask(Method::PATCH, &path, json!({})).await.body, shown, "what is absent stays");
         let refused = office.ask(Method::PATCH, &path, json!({ "decline": "shrug" })).await;

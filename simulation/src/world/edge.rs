@@ -67,6 +67,14 @@ impl World {
                 let sdp = self.outbound_sdp();
                 self.answer_edge(0, 20, Input::DeviceAnswer { call, sdp });
             }
+            Output::FarOfferWanted { call, .. } => {
+                let sdp = self.outbound_sdp();
+                self.answer_edge(0, 20, Input::FarOffered { call, sdp });
+            }
+            Output::FarAnswered { call, .. } => {
+                let is_joined = self.outbound_sdp().is_some();
+                self.answer_edge(0, 20, Input::FarJoined { call, is_joined, renews_device: false });
+            }
             Output::CredentialsWanted { login, .. } => {
                 self.answer_edge(0, 20, Input::Credentials { login, account: None });
             }
@@ -86,6 +94,7 @@ impl World {
             Output::TransferEnded { .. } | Output::ChangeAnswered { .. } => {}
             Output::CallChanged(facts) if facts.answered_at.is_some() => self.ledger.note_settled(facts.id),
             Output::CallerAccepted { .. } | Output::CallChanged(_) => {}
+            Output::CallbackBegun { .. } | Output::CallbackEnded { .. } => {}
             Output::TrunkRegistration { .. } | Output::RefreshWanted { .. } | Output::Proven { .. } => {}
             Output::PushOffered { login, .. } => {
                 self.answer_edge(0, 20, Input::PushStored { login, verdict: PushVerdict::Kept });

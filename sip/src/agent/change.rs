@@ -37,6 +37,11 @@ impl Change {
         Self { session, is_holding: false, asked: BTreeMap::new(), sent: None, invite: None, ack: None }
     }
 
+    /// Whether the user holds the call.
+    pub(super) const fn is_holding(&self) -> bool {
+        self.is_holding
+    }
+
     pub(super) fn poll_timeout(&self, call: CallId) -> Option<(Timestamp, Why)> {
         self.session.poll_timeout().map(|(at, _)| (at, Why::Change(call)))
     }

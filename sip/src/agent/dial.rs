@@ -38,6 +38,7 @@ impl Agent {
             return self.outputs.push_back(Output::Ended { call, reason });
         };
         self.dials.insert(call, Dial { call: Call::new(call, now), leg, answer: Bytes::new() });
+        self.turn_to(now, call);
         if self.registration.is_registered() {
             self.tell_dial(now, call, Event::Registered);
         } else {
@@ -123,6 +124,7 @@ impl Agent {
             Action::Establish => {
                 let sdp = std::mem::take(&mut dial.answer);
                 self.outputs.extend([Output::RemoteAnswered { call, sdp }, Output::Established { call }]);
+                self.hold_if_left(now, call);
             }
             Action::Invite | Action::Repeat => {
                 let unanswered = dial.leg.unanswered();

@@ -44,6 +44,8 @@ pub(super) enum Event {
     Decline,
     /// The user hangs up.
     HangUp,
+    /// The phone has as many calls as it takes: the INVITE is refused.
+    NoRoom,
     /// The edge took the INVITE back.
     Cancelled(EndReason),
     /// The edge acknowledged the 200; if it was too late, only to end the call at once.
@@ -126,6 +128,10 @@ impl Call {
             Event::Answer => self.answer(),
             Event::Sdp { is_there } => self.take_sdp(now, is_there),
             Event::Decline | Event::HangUp => self.stop(now, event),
+            Event::NoRoom => {
+                self.end(EndReason::Busy);
+                self.stage = Stage::Gone;
+            }
             Event::Cancelled(reason) => self.cancel(now, reason),
             Event::Acknowledged { too_late } => self.acknowledge(now, too_late),
             Event::RefusalAcknowledged | Event::ByeAnswered => self.close(),

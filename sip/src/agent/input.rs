@@ -26,7 +26,7 @@ pub enum Input {
     Sleep,
     /// The phone has another network: the old connection is dead even if it does not know yet.
     NetworkChanged,
-    /// The user calls somebody. The agent registers first if it has to; an id is used once.
+    /// The user calls somebody. The agent registers first if it has to; an id is used once. Another call that talks is held.
     Dial {
         /// The call, with an id that the app made.
         call: CallId,
@@ -35,7 +35,7 @@ pub enum Input {
         /// The phone's SDP offer.
         sdp: Bytes,
     },
-    /// The user answers. Kept until the INVITE is there if it is not yet.
+    /// The user answers. Kept until the INVITE is there if it is not yet. Another call that talks is held.
     Answer {
         /// The call.
         call: CallId,
@@ -64,7 +64,7 @@ pub enum Input {
         /// The call.
         call: CallId,
     },
-    /// The user resumes a call that they hold.
+    /// The user resumes a call that they hold. Another call that talks is held: so two calls are swapped.
     Resume {
         /// The call.
         call: CallId,
@@ -79,6 +79,8 @@ pub enum Input {
         /// The user part of whom to call: a number.
         to: String,
     },
+    /// The user turns from the call that is talked on to the one that is held; with none held nothing happens.
+    Swap,
     /// Answers [`Output::ChangeWanted`](super::Output::ChangeWanted).
     ChangeMade {
         /// The call.

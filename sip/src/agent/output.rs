@@ -32,6 +32,8 @@ pub enum Output {
         from: String,
         /// The caller's name as the edge knows it.
         name: Option<String>,
+        /// Whether there is another call: it waits, and its answer will hold the one that is talked on.
+        is_waiting: bool,
     },
     /// The user answered and the INVITE is here: make the SDP answer. Answered by `AnswerSdp`.
     AnswerWanted {
@@ -121,7 +123,7 @@ pub enum EndReason {
     HungUp,
     /// The far end hung up.
     RemoteHungUp,
-    /// The far end is busy.
+    /// The far end is busy; or this phone has as many calls as it takes.
     Busy,
     /// It rang at the far end, and nobody answered.
     NoAnswer,

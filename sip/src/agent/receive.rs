@@ -103,11 +103,27 @@ impl Agent {
     fn take_invite(&mut self, now: Timestamp, invite: &Message) {
         let Some(call) = call_of(invite) else { return self.respond(invite, 480) };
         if let Some((_, reason)) = self.ended.iter().find(|(ended, _)| *ended == call) {
-            let status = if *reason == EndReason::Declined { 603 } else { 480 };
+            let status = match *reason {
+                EndReason::Declined => 603,
+                EndReason::Busy => 486,
+                EndReason::AnsweredElsewhere
+                | EndReason::Cancelled
+                | EndReason::Over
+                | EndReason::HungUp
+                | EndReason::RemoteHungUp
+                | EndReason::NoAnswer
+                | EndReason::Rejected
+                | EndReason::Emergency
+                | EndReason::Unreachable
+                | EndReason::Failed => 480,
+            };
             return self.respond(invite, status);
         }
         if self.dials.contains_key(&call) {
             return self.respond(invite, 482);
+        }
+        if self.is_refused_as_busy(now, call, invite) {
+            return;
         }
         if self
             .calls

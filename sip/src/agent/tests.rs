@@ -6,15 +6,17 @@ use std::time::Duration;
 use super::*;
 use crate::message::{Message, Method, Verdict, parse};
 
-struct Story {
+pub(super) struct Story {
     now: Timestamp,
     agent: Agent,
-    sent: Vec<Message>,
+    pub(super) sent: Vec<Message>,
     raw: Vec<Bytes>,
-    news: Vec<Output>,
+    pub(super) news: Vec<Output>,
+    /// The calls that were held or resumed, in that order.
+    pub(super) held: Vec<(CallId, bool)>,
 }
 
-fn call(number: u64) -> CallId {
+pub(super) fn call(number: u64) -> CallId {
     CallId::new(Timestamp::ZERO, &mut Random::new(Seed::from_number(number)))
 }
 
@@ -25,10 +27,10 @@ impl Story {
         let (user, device) = (UserId::new(now, &mut random), DeviceId::new(now, &mut random));
         let identity = Identity { domain: "phones.test".to_owned(), user, device };
         let agent = Agent::new(&identity, Seed::from_number(2), now).unwrap();
-        Self { now, agent, sent: Vec::new(), raw: Vec::new(), news: Vec::new() }
+        Self { now, agent, sent: Vec::new(), raw: Vec::new(), news: Vec::new(), held: Vec::new() }
     }
 
-    fn registered() -> Self {
+    pub(super) fn registered() -> Self {
         let mut story = Self::asleep();
         story.tell(Input::Register { call: None });
         story.tell(Input::Connected);
@@ -42,12 +44,12 @@ impl Story {
         story
     }
 
-    fn tell(&mut self, input: Input) {
+    pub(super) fn tell(&mut self, input: Input) {
         self.agent.handle(self.now, input);
         self.drain();
     }
 
-    fn receive(&mut self, text: &str) {
+    pub(super) fn receive(&mut self, text: &str) {
         self.tell(Input::Received(text.replace('\n', "\r\n").into()));
     }
 
@@ -72,7 +74,7 @@ impl Story {
         }
     }
 
-    fn run_for(&mut self, time: Duration) {
+    pub(super) fn run_for(&mut self, time: Duration) {
         let until = self.now + time;
         while let Some((due, _)) = self.agent.poll_timeout().filter(|(due, _)| *due <= until) {
             self.now = due;
@@ -82,15 +84,15 @@ impl Story {
         self.now = until;
     }
 
-    fn last(&self, method: &Method) -> &Message {
+    pub(super) fn last(&self, method: &Method) -> &Message {
         self.sent.iter().rfind(|message| message.method() == method).unwrap()
     }
 
-    fn statuses(&self, method: &Method) -> Vec<u16> {
+    pub(super) fn statuses(&self, method: &Method) -> Vec<u16> {
         self.sent.iter().filter(|message| message.method() == method).filter_map(Message::status).collect()
     }
 
-    fn count(&self, news: &Output) -> usize {
+    pub(super) fn count(&self, news: &Output) -> usize {
         self.news.iter().filter(|found| *found == news).count()
     }
 }
@@ -101,6 +103,23 @@ fn invite(call: CallId, branch: &str) -> String {
          From: \"Tanaka\" <sip:+81312345678@phones.test;user=phone>;tag=e\nTo: <sip:u@phones.test>\nCall-ID: i1\n\
          CSeq: 1 INVITE\nContact: <sip:edge@phones.test;transport=ws>\nX-Callfield-Call: {call}\nExpires: 45\n\
          Content-Type: application/sdp\nContent-Length: 3\n\nv=0"
+    )
+}
+
+/// The INVITE of one call among several.
+pub(super) fn invite_of(number: u64) -> String {
+    invite(call(number), &format!("z9hG4bKi{number}")).replace("Call-ID: i1", &format!("Call-ID: i-{number}"))
+}
+
+/// A request of the edge in the dialog of one call among several.
+pub(super) fn in_dialog_of(story: &Story, number: u64, method: &str, cseq: u32) -> String {
+    let call_id = format!("i-{number}");
+    let answer = story.sent.iter().rfind(|sent| sent.status().is_some() && sent.call_id() == call_id).unwrap();
+    let tag = answer.to().tag().unwrap().to_owned();
+    format!(
+        "{method} sip:d@x.invalid SIP/2.0\nVia: SIP/2.0/WSS phones.test;branch=z9hG4bK{method}\nMax-Forwards: 70\n\
+         From: <sip:+81312345678@phones.test>;tag=e\nTo: <sip:u@phones.test>;tag={tag}\nCall-ID: {call_id}\n\
+         CSeq: {cseq} {method}\nContent-Length: 0\n\n"
     )
 }
 
@@ -186,7 +205,8 @@ fn a_phone_that_goes_to_sleep_closes_its_connection_once_no_call_needs_it() {
 fn an_incoming_call_rings_once_and_tells_who_calls() {
     let mut story = Story::ringing();
     story.receive(&invite(call(9), "z9hG4bKi"));
-    let incoming = Output::Incoming { call: call(9), from: "+81312345678".to_owned(), name: Some("Tanaka".to_owned()) };
+    let (from, name) = ("+81312345678".to_owned(), Some("Tanaka".to_owned()));
+    let incoming = Output::Incoming { call: call(9), from, name, is_waiting: false };
     assert_eq!(story.count(&incoming), 1);
     assert_eq!(story.statuses(&Method::Invite), [180, 180]);
 }

@@ -4,7 +4,7 @@ use super::names::Kind;
 use super::parse::Refusal;
 use super::scan::Line;
 use super::{Message, NameAddr, Via};
-use crate::uri::{self, Scheme};
+use crate::uri::Scheme;
 
 /// The first rule that a well-framed message breaks.
 pub(super) fn first_refusal(message: &Message) -> Option<Refusal> {
@@ -42,8 +42,7 @@ fn check(message: &Message) -> Result<(), Refusal> {
 /// Two values of one of these would let two readers see two different messages.
 fn check_single(message: &Message) -> Result<(), Refusal> {
     const SINGLE: [Kind; 6] = [Kind::From, Kind::To, Kind::CallId, Kind::CSeq, Kind::MaxForwards, Kind::ContentType];
-    let is_doubled = |kind: &Kind| message.lines_of(*kind).nth(1).is_some();
-    if SINGLE.iter().any(is_doubled) { Err(Refusal::bad("Doubled Header")) } else { Ok(()) }
+    if SINGLE.iter().any(|kind| message.has_several(*kind)) { Err(Refusal::bad("Doubled Header")) } else { Ok(()) }
 }
 
 fn check_cseq(message: &Message) -> Result<(), Refusal> {
@@ -62,7 +61,7 @@ fn check_vias(message: &Message) -> Result<(), Refusal> {
 
 fn check_addresses(message: &Message) -> Result<(), Refusal> {
     for (kind, refusal) in [(Kind::From, Refusal::bad("Bad From")), (Kind::To, Refusal::bad("Bad To"))] {
-        if !message.header_of(kind).is_some_and(NameAddr::is_well_formed) {
+        if message.places_of(kind).is_none() {
             return Err(refusal);
         }
     }
@@ -79,14 +78,14 @@ fn check_addresses(message: &Message) -> Result<(), Refusal> {
 }
 
 fn check_numbers(message: &Message) -> Result<(), Refusal> {
-    if message.lines_of(Kind::MaxForwards).next().is_some() && message.max_forwards().is_none() {
+    if message.line_of(Kind::MaxForwards).is_some() && message.max_forwards().is_none() {
         return Err(Refusal::bad("Bad Max-Forwards"));
     }
     Ok(())
 }
 
 fn check_request_uri(message: &Message) -> Result<(), Refusal> {
-    let parts = uri::find_parts(message.request_uri_text()).map_err(|_| Refusal::bad("Bad Request URI"))?;
+    let parts = message.target_parts().ok_or(Refusal::bad("Bad Request URI"))?;
     if parts.scheme == Scheme::Other {
         return Err(Refusal::SCHEME);
     }

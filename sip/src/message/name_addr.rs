@@ -13,12 +13,27 @@ use crate::uri::{self, Uri, UriError};
 /// One `"name" <uri>;params` or bare `uri;params`, as it came.
 ///
 /// A URI inside a quoted name is part of the name: `"x <sip:ceo@corp>" <sip:attacker@evil>` is the attacker.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct NameAddr {
     text: Text,
+    places: Places,
+}
+
+/// Where the parts of a value lie in its text.
+#[derive(Clone, Copy)]
+pub(super) struct Places {
     display: Span,
     uri: Span,
     params: Span,
+    /// The parts of the URI in its own text, if they were looked for.
+    address: Option<uri::Parts>,
+}
+
+impl Places {
+    /// Those of a good value; `None` for text that is none.
+    pub(super) fn find(whole: &str) -> Option<Self> {
+        check(whole).ok()
+    }
 }
 
 /// Why text is not a name and address.
@@ -64,9 +79,13 @@ impl NameAddr {
     /// # Errors
     /// When the text is not a name and address.
     pub fn read(text: Text) -> Result<Self, NameAddrError> {
-        let whole = text.as_str();
-        let [display, uri, params] = check(whole)?.map(|part| Span::of(whole, part));
-        Ok(Self { display, uri, params, text })
+        let places = check(text.as_str())?;
+        Ok(Self { places, text })
+    }
+
+    /// A value whose places were found before in the same text.
+    pub(super) fn at(places: Places, text: Text) -> Self {
+        Self { text, places }
     }
 
     /// Whether [`NameAddr::read`] would accept the text.
@@ -78,12 +97,12 @@ impl NameAddr {
     pub(super) fn lenient(text: Text) -> Self {
         let whole = text.as_str();
         let [display, uri, params] = find_parts(whole).unwrap_or(["", whole, ""]).map(|part| Span::of(whole, part));
-        Self { display, uri, params, text }
+        Self { places: Places { display, uri, params, address: None }, text }
     }
 
     /// The display name without quotes and backslashes; `None` when there is none or it is empty.
     pub fn display(&self) -> Option<Cow<'_, str>> {
-        let display = unquoted(self.text.span(self.display));
+        let display = unquoted(self.text.span(self.places.display));
         (!display.is_empty()).then_some(display)
     }
 
@@ -92,12 +111,15 @@ impl NameAddr {
     /// # Errors
     /// Never for a value that [`NameAddr::read`] accepted or a message that was accepted as a whole.
     pub fn uri(&self) -> Result<Uri, UriError> {
-        Uri::read_part(&self.text, self.uri_text())
+        match self.places.address {
+            Some(parts) => Ok(parts.of_text(self.text.part(self.uri_text()))),
+            None => Uri::read_part(&self.text, self.uri_text()),
+        }
     }
 
     /// The URI as text.
     pub fn uri_text(&self) -> &str {
-        self.text.span(self.uri)
+        self.text.span(self.places.uri)
     }
 
     /// The tag of From and To.
@@ -107,7 +129,7 @@ impl NameAddr {
 
     /// The parameters behind the address (not those of the URI).
     pub fn params(&self) -> Params<'_> {
-        Params::new(self.text.span(self.params))
+        Params::new(self.text.span(self.places.params))
     }
 
     /// The value of one parameter behind the address, as written.
@@ -129,7 +151,7 @@ impl NameAddr {
 
     /// The same name and URI in brackets without any parameter behind them.
     pub fn without_params(&self) -> Self {
-        let display = self.text.span(self.display);
+        let display = self.text.span(self.places.display);
         let space = if display.is_empty() { "" } else { " " };
         Self::lenient(Text::from(format!("{display}{space}<{}>", self.uri_text())))
     }
@@ -145,15 +167,31 @@ impl NameAddr {
     }
 }
 
+/// Values are the same whose text is.
+impl PartialEq for NameAddr {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for NameAddr {}
+
+impl std::hash::Hash for NameAddr {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
 /// The parts of a value whose parameters and URI are good.
-fn check(whole: &str) -> Result<[&str; 3], NameAddrError> {
+fn check(whole: &str) -> Result<Places, NameAddrError> {
     let parts = find_parts(whole)?;
     let [_, address, params] = parts;
     if !Params::new(params).is_well_formed() {
         return Err(NameAddrError::Params);
     }
-    uri::find_parts(address)?;
-    Ok(parts)
+    let address = Some(uri::find_parts(address)?);
+    let [display, uri, params] = parts.map(|part| Span::of(whole, part));
+    Ok(Places { display, uri, params, address })
 }
 
 /// The display name, the URI and the parameters, as pieces of the text.

@@ -55,6 +55,9 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// How many kinds there are.
+    pub(super) const COUNT: usize = Self::Other as usize + 1;
+
     /// The length, the first and the last letter leave one name to compare with.
     pub(super) fn of(name: &[u8]) -> Self {
         let name = match name {

@@ -75,6 +75,7 @@ pub(super) fn parse_with(mut bytes: Bytes, is_stream: bool) -> Verdict {
     }
     let (mut message, mut fault) = Message::scan(bytes.split_off(start));
     if fault.is_none() {
+        message.find_addresses();
         fault = message.cut_to_content_length(is_stream).err().map(Fault::Refuse);
     }
     let refusal = match fault {

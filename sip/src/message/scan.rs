@@ -7,15 +7,22 @@ use bytes::Bytes;
 use memchr::{memchr, memchr2, memrchr};
 
 use super::list::trim;
+use super::name_addr::{NameAddr, Places};
 use super::names::{Kind, is_same, token_length};
 use super::parse::{DropReason, Fault, Refusal};
 use super::text::{Span, Text};
 use super::{CSeq, HEAD_LIMIT_BYTES, HEADER_LIMIT, Message, Method};
+use crate::uri;
 
 /// What the start line and the headers say and where.
 pub(super) struct Head {
     pub(super) start: Start,
     pub(super) lines: Vec<Line>,
+    index: Index,
+    /// Where the parts of From, To and the Request-URI lie, if they were looked through and are good.
+    from: Option<Places>,
+    to: Option<Places>,
+    target: Option<uri::Parts>,
     pub(super) cseq: CSeq,
     /// Whether CSeq is as the RFC writes it.
     pub(super) has_good_cseq: bool,
@@ -28,6 +35,31 @@ pub(super) struct Head {
 pub(super) enum Start {
     Request { method: Method, uri: Piece },
     Response { status: u16, reason: Piece },
+}
+
+/// Where the first line of each kind is, and which kinds have more than one.
+#[derive(Clone, Copy)]
+struct Index {
+    first: [u8; Kind::COUNT],
+    several: u16,
+}
+
+impl Index {
+    /// No line may be there: more lines than the limit are not kept.
+    const NONE: u8 = u8::MAX;
+
+    fn of(lines: &[Line]) -> Self {
+        let mut index = Self { first: [Self::NONE; Kind::COUNT], several: 0 };
+        for (line, at) in lines.iter().zip(0..Self::NONE) {
+            let first = &mut index.first[line.kind as usize];
+            if *first == Self::NONE {
+                *first = at;
+            } else {
+                index.several |= 1 << line.kind as u16;
+            }
+        }
+        index
+    }
 }
 
 /// One header, folds included.
@@ -60,7 +92,9 @@ impl Message {
         let lines = scan.header_lines();
         let size = scan.at;
         let Scan { readable, fault, .. } = scan;
-        let head = Head { start, lines, cseq: CSeq::default(), has_good_cseq: false, size, readable: readable.into() };
+        let (index, cseq, readable) = (Index::of(&lines), CSeq::default(), readable.into());
+        let (from, to, target) = (None, None, None);
+        let head = Head { start, lines, index, from, to, target, cseq, has_good_cseq: false, size, readable };
         let mut message = Self { bytes, head: head.into() };
         let text = message.header_of(Kind::CSeq).unwrap_or_default();
         let strict = CSeq::read_strict(text);
@@ -70,6 +104,35 @@ impl Message {
             (head.cseq, head.has_good_cseq) = (cseq, has_good_cseq);
         }
         (message, fault)
+    }
+
+    /// Looks From, To and the Request-URI through, once.
+    pub(super) fn find_addresses(&mut self) {
+        let places = |kind| self.header_of(kind).and_then(Places::find);
+        let (from, to) = (places(Kind::From), places(Kind::To));
+        let target = uri::find_parts(self.request_uri_text()).ok().filter(|_| self.is_request());
+        if let Some(head) = std::sync::Arc::get_mut(&mut self.head) {
+            (head.from, head.to, head.target) = (from, to, target);
+        }
+    }
+
+    /// The value of From or To, as far as it can be read.
+    pub(super) fn address_of(&self, kind: Kind) -> NameAddr {
+        let text = self.shared_header_of(kind).unwrap_or_default();
+        match self.places_of(kind) {
+            Some(places) => NameAddr::at(places, text),
+            None => NameAddr::lenient(text),
+        }
+    }
+
+    /// Where the parts of the Request-URI lie; `None` if it is not good, or was not looked through.
+    pub(super) fn target_parts(&self) -> Option<uri::Parts> {
+        self.head.target
+    }
+
+    /// Where the parts of From or To lie; `None` if it is not good, or was not looked through.
+    pub(super) fn places_of(&self, kind: Kind) -> Option<Places> {
+        if kind == Kind::From { self.head.from } else { self.head.to }
     }
 
     /// Reads back the bytes of a message that was accepted or built before.
@@ -83,7 +146,19 @@ impl Message {
     }
 
     pub(super) fn lines_of(&self, kind: Kind) -> impl Iterator<Item = &Line> {
-        self.head.lines.iter().filter(move |line| line.kind == kind)
+        let first = usize::from(self.head.index.first[kind as usize]);
+        let end = if self.has_several(kind) || kind == Kind::Other { self.head.lines.len() } else { first + 1 };
+        self.head.lines.get(first..end).unwrap_or_default().iter().filter(move |line| line.kind == kind)
+    }
+
+    /// The first line of a kind.
+    pub(super) fn line_of(&self, kind: Kind) -> Option<&Line> {
+        self.head.lines.get(usize::from(self.head.index.first[kind as usize]))
+    }
+
+    /// Whether there is more than one line of a kind.
+    pub(super) fn has_several(&self, kind: Kind) -> bool {
+        self.head.index.several & (1 << kind as u16) != 0
     }
 
     pub(super) fn name_of(&self, line: &Line) -> &str {

@@ -48,7 +48,13 @@ impl Message {
     /// The URI in the start line of a request; `None` for responses and for a URI that is none.
     pub fn request_uri(&self) -> Option<Uri> {
         match self.head.start {
-            Start::Request { uri, .. } => Uri::read(self.shared_text_of(uri)).ok(),
+            Start::Request { uri, .. } => {
+                let text = self.shared_text_of(uri);
+                match self.target_parts() {
+                    Some(parts) => Some(parts.of_text(text)),
+                    None => Uri::read(text).ok(),
+                }
+            }
             Start::Response { .. } => None,
         }
     }
@@ -73,12 +79,12 @@ impl Message {
 
     /// The value of From.
     pub fn from(&self) -> NameAddr {
-        NameAddr::lenient(self.shared_header_of(Kind::From).unwrap_or_default())
+        self.address_of(Kind::From)
     }
 
     /// The value of To.
     pub fn to(&self) -> NameAddr {
-        NameAddr::lenient(self.shared_header_of(Kind::To).unwrap_or_default())
+        self.address_of(Kind::To)
     }
 
     /// The Call-ID; empty when a built message has none.
@@ -164,11 +170,11 @@ impl Message {
     }
 
     pub(super) fn header_of(&self, kind: Kind) -> Option<&str> {
-        self.lines_of(kind).next().map(|line| self.text_of(line.value))
+        self.line_of(kind).map(|line| self.text_of(line.value))
     }
 
     pub(super) fn shared_header_of(&self, kind: Kind) -> Option<Text> {
-        self.lines_of(kind).next().map(|line| self.shared_text_of(line.value))
+        self.line_of(kind).map(|line| self.shared_text_of(line.value))
     }
 
     /// The values of a list.

@@ -38,6 +38,8 @@ enum Phase {
     Ringing,
     /// A device answered, the caller's SDP is being made.
     Joining(DeviceId),
+    /// A device of the user who wants to call somebody answered, and the far end is called.
+    Dialling { device: DeviceId, absent_since: Option<Timestamp> },
     /// Connected.
     Talking { device: DeviceId, absent_since: Option<Timestamp> },
     /// The device has left: the caller talks, or waits to talk, with somebody it was passed on to.
@@ -51,6 +53,7 @@ enum Phase {
 /// One inbound call.
 pub(super) struct Call {
     id: CallId,
+    direction: Direction,
     from: String,
     to: String,
     started_at: Timestamp,
@@ -66,14 +69,38 @@ pub(super) struct Call {
     /// Whether somebody is being called to pass the caller on to.
     is_referring: bool,
     transferred_to: Option<String>,
+    /// When the far end answered, of a call that rings its own user first.
+    far_answered_at: Option<Timestamp>,
+    /// The only device that may ring, if the user chose one.
+    only: Option<DeviceId>,
     actions: VecDeque<Action>,
 }
 
 impl Call {
     /// A call whose INVITE has just come.
     pub(super) fn new(id: CallId, from: &str, to: &str, settings: &Settings, now: Timestamp) -> Self {
-        let mut call = Self {
+        let mut call = Self::unmarked(id, from, to, settings, now);
+        call.mark(now, Milestone::Invited, None, None);
+        call
+    }
+
+    /// A call of one of our users to another, whose INVITE came from a device and is on the timeline already.
+    pub(super) fn of_colleague(id: CallId, settings: &Settings, started_at: Timestamp) -> Self {
+        Self { direction: Direction::Internal, ..Self::unmarked(id, "", "", settings, started_at) }
+    }
+
+    /// A call that one of our users wants to make: it rings their own devices (or `only` one of them) first.
+    pub(super) fn of_own_user(id: CallId, only: Option<DeviceId>, settings: &Settings, now: Timestamp) -> Self {
+        let unmarked = Self::unmarked(id, "", "", settings, now);
+        let mut call = Self { direction: Direction::Outbound, only, ..unmarked };
+        call.mark(now, Milestone::Requested, None, None);
+        call
+    }
+
+    fn unmarked(id: CallId, from: &str, to: &str, settings: &Settings, now: Timestamp) -> Self {
+        Self {
             id,
+            direction: Direction::Inbound,
             from: from.to_owned(),
             to: to.to_owned(),
             started_at: now,
@@ -88,10 +115,10 @@ impl Call {
             winner: None,
             is_referring: false,
             transferred_to: None,
+            far_answered_at: None,
+            only: None,
             actions: VecDeque::new(),
-        };
-        call.mark(now, Milestone::Invited, None, None);
-        call
+        }
     }
 
     /// Takes in what happened.
@@ -100,7 +127,7 @@ impl Call {
             Event::Routed { decision, bound } => self.route(now, decision, &bound),
             Event::Registered(device) => self.register(now, device),
             Event::Refreshed(device) => self.refresh(now, device),
-            Event::Forgotten(device) if self.is_talking_on(device) => self.lose_device(now),
+            Event::Forgotten(device) if self.is_on(device) => self.lose_device(now),
             Event::Forgotten(_) => {}
             Event::ConnectionLost(device) => self.lose_connection(now, device),
             Event::StateAsked(device) => self.note_awake(now, device),
@@ -109,11 +136,14 @@ impl Call {
             Event::Refused { device, status } => self.refuse(now, device, status),
             Event::Unreached { device, status } => self.miss(now, device, status),
             Event::OfferFailed(device) => self.fail_branch(now, device, 488),
-            Event::Joined => self.join(),
+            Event::Joined => self.join(now),
+            Event::FarOver(outcome) => self.end_far(now, outcome),
             Event::JoinFailed => self.fail_join(now),
             Event::CallerCancelled => self.cancel(now),
             Event::CallerHungUp => self.hang_up(now, None),
-            Event::CallerLost => self.lose_caller(now),
+            Event::CallerLost => self.lose_caller(now, Outcome::Failed),
+            Event::CallerGone if self.is_talking() => self.lose_caller(now, Outcome::Completed),
+            Event::CallerGone => self.cancel(now),
             Event::DeviceHungUp(device) => self.hang_up(now, Some(device)),
             Event::Passing(passing) => self.pass(now, passing),
             Event::Persisted => self.note_durable(now),
@@ -129,10 +159,15 @@ impl Call {
             }
             Phase::Ringing if self.ring_ends_at <= now => self.give_up(now),
             Phase::Ringing => self.push_what_is_due(now),
-            Phase::Talking { absent_since: Some(since), .. } if *since + ABSENCE_LIMIT <= now => self.lose_device(now),
+            Phase::Talking { absent_since: Some(since), .. } | Phase::Dialling { absent_since: Some(since), .. }
+                if *since + ABSENCE_LIMIT <= now =>
+            {
+                self.lose_device(now);
+            }
             Phase::Ending(ending) if ending.overdue_at <= now => self.finish(),
             Phase::Routing { .. }
             | Phase::Joining(_)
+            | Phase::Dialling { .. }
             | Phase::Talking { .. }
             | Phase::Passed
             | Phase::Ending(_)
@@ -149,7 +184,7 @@ impl Call {
                 let pushes = self.branches.iter().filter_map(|(device, branch)| branch.deadline(self.id, *device));
                 pushes.chain([ring_limit]).min()
             }
-            Phase::Talking { absent_since, .. } => {
+            Phase::Talking { absent_since, .. } | Phase::Dialling { absent_since, .. } => {
                 absent_since.map(|at| (at + ABSENCE_LIMIT, Why::DeviceLost(self.id)))
             }
             Phase::Ending(ending) => Some((ending.overdue_at, Why::PersistLimit(self.id))),
@@ -182,9 +217,12 @@ impl Call {
     pub(super) fn state_for_others(&self) -> WokenCallState {
         match &self.phase {
             Phase::Ending(ending) | Phase::Gone(ending) => ending.state_for_others(self.winner.is_some()),
-            Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_) | Phase::Talking { .. } | Phase::Passed => {
-                WokenCallState::Ringing
-            }
+            Phase::Routing { .. }
+            | Phase::Ringing
+            | Phase::Joining(_)
+            | Phase::Dialling { .. }
+            | Phase::Talking { .. }
+            | Phase::Passed => WokenCallState::Ringing,
         }
     }
 
@@ -206,6 +244,22 @@ impl Call {
     /// The device that answered, unless it has left the caller to somebody else.
     pub(super) fn talker(&self) -> Option<DeviceId> {
         self.winner().filter(|_| self.phase != Phase::Passed)
+    }
+
+    /// Whether this device answered and has not hung up.
+    pub(super) fn is_on(&self, device: DeviceId) -> bool {
+        self.is_talking_on(device)
+            || matches!(self.phase, Phase::Dialling { device: dialling, .. } if dialling == device)
+    }
+
+    /// Whether a device has answered, and the two ends are not connected yet.
+    pub(super) const fn is_early(&self) -> bool {
+        matches!(self.phase, Phase::Joining(_) | Phase::Dialling { .. })
+    }
+
+    /// Whether the call is connected.
+    const fn is_talking(&self) -> bool {
+        matches!(self.phase, Phase::Talking { .. })
     }
 
     /// Whether the caller's SDP is being made.
@@ -240,7 +294,7 @@ impl Call {
             Phase::Routing { .. } => WokenCallState::Ringing,
             Phase::Ringing if self.branches.get(&device).is_some_and(Branch::is_over) => WokenCallState::Over,
             Phase::Ringing => WokenCallState::Ringing,
-            Phase::Joining(winner) | Phase::Talking { device: winner, .. } => {
+            Phase::Joining(winner) | Phase::Dialling { device: winner, .. } | Phase::Talking { device: winner, .. } => {
                 elsewhere_unless(*winner == device, WokenCallState::Ringing)
             }
             Phase::Passed => elsewhere_unless(self.winner() == Some(device), WokenCallState::Over),
@@ -251,9 +305,19 @@ impl Call {
         }
     }
 
-    fn join(&mut self) {
-        let Phase::Joining(device) = self.phase else { return };
-        self.phase = Phase::Talking { device, absent_since: None };
+    fn join(&mut self, now: Timestamp) {
+        let (device, absent_since) = match self.phase {
+            Phase::Joining(device) => (device, None),
+            Phase::Dialling { device, absent_since } => (device, absent_since),
+            Phase::Routing { .. }
+            | Phase::Ringing
+            | Phase::Talking { .. }
+            | Phase::Passed
+            | Phase::Ending(_)
+            | Phase::Gone(_) => return,
+        };
+        self.far_answered_at = Some(now);
+        self.phase = Phase::Talking { device, absent_since };
         self.actions.extend(self.facts(CallState::InProgress).map(Action::Changed));
     }
 
@@ -272,18 +336,23 @@ impl Call {
 
     fn facts(&self, state: CallState) -> Option<CallFacts> {
         let plan = self.plan.as_ref()?;
+        let (from, to, answered_at) = match self.direction {
+            Direction::Inbound | Direction::Internal => (&plan.caller, &plan.called, self.winner.map(|(_, at)| at)),
+            // The plan is that of the own user's devices, which are shown the far end.
+            Direction::Outbound => (&plan.called, &plan.caller, self.far_answered_at),
+        };
         Some(CallFacts {
             id: self.id,
             tenant: plan.tenant,
-            direction: Direction::Inbound,
-            from: plan.caller.clone(),
-            to: plan.called.clone(),
+            direction: self.direction,
+            from: from.clone(),
+            to: to.clone(),
             user: Some(plan.user),
             device: self.winner(),
             state,
             outcome: None,
             started_at: self.started_at,
-            answered_at: self.winner.map(|(_, at)| at),
+            answered_at,
             ended_at: None,
             transferred_to: self.transferred_to.clone(),
         })

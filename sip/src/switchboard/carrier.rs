@@ -27,8 +27,11 @@ impl Switchboard {
     /// Begins the leg of a device; the shell makes its offer.
     pub(super) fn begin_leg(&mut self, device: DeviceId, call: CallId, carrier: Carrier, kind: DeviceKind) {
         self.inner.begin(device, call, carrier, kind);
-        let caller_sdp = self.outer.get(&call).and_then(OuterLeg::sdp);
-        self.outputs.push_back(Output::BranchOfferWanted { call, device, kind, caller_sdp });
+        let (caller_sdp, caller_kind) = match self.outbound.offer_of_colleague(call) {
+            Some((sdp, kind)) => (Some(sdp), Some(kind)),
+            None => (self.outer.get(&call).and_then(OuterLeg::sdp), None),
+        };
+        self.outputs.push_back(Output::BranchOfferWanted { call, device, kind, caller_sdp, caller_kind });
     }
 
     /// Offers plain media to a desk phone that has just refused encrypted media, once; `false` if there is nothing to try.
@@ -147,27 +150,30 @@ impl Switchboard {
         self.bindings.binding(device).map_or(flow, |binding| self.hop_to(binding.flow))
     }
 
-    /// Where requests to the device of a call that talks go, if it is a desk phone.
-    pub(super) fn flow_to_desk(&mut self, call: CallId) -> Option<Hop> {
-        let device = self.device_of(call)?;
-        self.flow_of_desk(call, device)
+    /// Where requests on a leg of a call that talks go, if its end is a desk phone.
+    pub(super) fn flow_to_desk(&mut self, key: (CallId, Side)) -> Option<Hop> {
+        let device = self.device_at(key)?;
+        self.flow_of_desk(key, device)
     }
 
     /// Where requests to a device in its dialog go, if it is a desk phone.
-    pub(super) fn flow_of_desk(&mut self, call: CallId, device: DeviceId) -> Option<Hop> {
+    pub(super) fn flow_of_desk(&mut self, (call, side): (CallId, Side), device: DeviceId) -> Option<Hop> {
         let flow = match self.inner.leg(device, call) {
-            Some(leg) => leg.carrier.flow(),
-            None => self.outbound.flow_of_desk(call),
+            Some(leg) if side == Side::Device => leg.carrier.flow(),
+            Some(_) | None => self.outbound.flow_of_desk(call),
         };
         Some(self.reach_of_desk(device, flow?))
     }
 
     /// The leg of a desk phone that a request in a dialog belongs to, if the phone has still a part in it.
     pub(super) fn desk_leg(&mut self, request: &Message) -> Option<(CallId, Side)> {
-        let rung = self.desk_dialog(request);
-        let rung = rung.filter(|(device, call)| self.device_of(*call) == Some(*device)).map(|(_, call)| call);
-        let call = rung.or_else(|| self.desk_origin_dialog(request))?;
-        self.device_of(call).map(|_| (call, Side::Device))
+        let rung = self.desk_dialog(request).map(|(device, call)| (device, (call, Side::Device)));
+        let rung = rung.filter(|(device, key)| self.device_at(*key) == Some(*device)).map(|(_, key)| key);
+        rung.or_else(|| {
+            let call = self.desk_origin_dialog(request)?;
+            let key = (call, self.outbound.side_of_origin(call));
+            self.device_at(key).map(|_| key)
+        })
     }
 
     /// Takes in an ACK that is not a trunk's.

@@ -137,8 +137,7 @@ impl Switchboard {
     }
 
     /// Takes in a device's response; `false` if it is not to a change of the edge's own.
-    pub(super) fn take_device_change_response(&mut self, now: Timestamp, call: CallId, response: &Message) -> bool {
-        let key = (call, Side::Device);
+    pub(super) fn take_device_change_response(&mut self, now: Timestamp, key: Key, response: &Message) -> bool {
         let is_own = self.changes.legs.get(&key).is_some_and(|leg| leg.has_asked(response));
         if is_own {
             self.take_change_answer(now, key, response);
@@ -159,10 +158,11 @@ impl Switchboard {
 
     /// Sends a device again what it has not answered.
     pub(super) fn resume_changes(&mut self, device: DeviceId) {
-        for call in self.inner.calls_of(device).into_iter().chain(self.outbound.of_device(device)) {
-            let is_own = self.device_of(call) == Some(device);
-            let sent =
-                self.changes.legs.get(&(call, Side::Device)).and_then(|leg| leg.sent.as_ref()).filter(|_| is_own);
+        let rung = self.inner.calls_of(device).into_iter().map(|call| (call, Side::Device));
+        let begun = self.outbound.of_device(device).into_iter().map(|call| (call, self.outbound.side_of_origin(call)));
+        for key in rung.chain(begun).collect::<Vec<_>>() {
+            let is_own = self.device_at(key) == Some(device);
+            let sent = self.changes.legs.get(&key).and_then(|leg| leg.sent.as_ref()).filter(|_| is_own);
             let bytes = sent.filter(|sent| !sent.is_answered).map(|sent| sent.request.as_bytes().clone());
             self.transmit_to(device, bytes);
         }
@@ -192,7 +192,15 @@ impl Switchboard {
         self.changes.waiting.remove(&key);
     }
 
-    /// The device that talks.
+    /// The device at the end of a leg; none if that is a trunk.
+    pub(super) fn device_at(&self, (call, side): Key) -> Option<DeviceId> {
+        match side {
+            Side::Outside => self.outbound.calling_colleague(call),
+            Side::Device => self.device_of(call),
+        }
+    }
+
+    /// The device that talks; of two colleagues that of the one who was called.
     pub(super) fn device_of(&self, call: CallId) -> Option<DeviceId> {
         self.calls.get(&call).and_then(Call::talker).or_else(|| self.outbound.device_of(call))
     }
@@ -219,7 +227,7 @@ impl Switchboard {
         {
             dialog.refresh_target(response);
         }
-        if said.status >= 300 && verb == Verb::Invite && key.1 == Side::Device {
+        if said.status >= 300 && verb == Verb::Invite {
             self.acknowledge_refusal(key, response);
         }
         self.tell_session(now, key, Input::Answered { verb, response: said });
@@ -234,7 +242,7 @@ impl Switchboard {
     fn reason_to_refuse_change(&mut self, key: Key, request: &Message) -> Option<u16> {
         if !self.is_changeable(key) {
             // Before the answer it comes too early, after the end there is no dialog.
-            let is_early = self.calls.get(&key.0).is_some_and(Call::is_joining);
+            let is_early = self.calls.get(&key.0).is_some_and(Call::is_early);
             return Some(if is_early { 491 } else { 481 });
         }
         let (status, reason) = if !self.is_confirmed(key) {
@@ -268,12 +276,13 @@ impl Switchboard {
 
     /// Whether the first answer of a leg was acknowledged.
     pub(super) fn is_confirmed(&self, (call, side): Key) -> bool {
-        match (side, self.outer.get(&call)) {
+        if self.target_at((call, side)).is_some() {
             // The edge has acknowledged it.
-            (Side::Device, _) if self.transfers.target(call).is_some() => true,
-            (Side::Outside, Some(leg)) => !leg.is_unacknowledged(),
-            (Side::Device, None) => self.outbound.is_confirmed(call),
-            (Side::Outside, None) | (Side::Device, Some(_)) => true,
+            return true;
+        }
+        match self.outer.get(&call) {
+            Some(leg) => side == Side::Device || !leg.is_unacknowledged(),
+            None => side != self.outbound.side_of_origin(call) || self.outbound.is_confirmed(call),
         }
     }
 
@@ -287,10 +296,12 @@ impl Switchboard {
         if let Some(leg) = self.target_at((call, side)) {
             return self.outbound.dialog_with(leg, Side::Outside);
         }
-        if self.outbound.contains(call) {
+        let is_rung = side == Side::Device && self.outbound.is_part(call);
+        if self.outbound.goes_out(call) && !is_rung {
             return self.outbound.dialog_with(call, side);
         }
         match side {
+            Side::Outside if self.outbound.is_inside(call) => self.outbound.dialog_with(call, side),
             Side::Outside => self.outer.get_mut(&call).map(OuterLeg::dialog),
             Side::Device => {
                 let device = self.device_of(call)?;
@@ -302,10 +313,12 @@ impl Switchboard {
     /// The leg's session, made now if nothing was ever changed on it.
     fn session_of(&mut self, now: Timestamp, key: Key) -> &mut Leg {
         let is_target = self.target_at(key).is_some();
-        let is_caller = is_target || (key.1 == Side::Outside) == self.outbound.contains(key.0);
+        // Of a call that rings its own user first both ends were called.
+        let was_called = is_target || self.outbound.is_part(key.0);
+        let is_caller = was_called || (key.1 == Side::Outside) == self.outbound.goes_out(key.0);
         let role = if is_caller { Role::Caller } else { Role::Callee };
         let mut settings = Settings::default();
-        if key.1 == Side::Outside || is_target {
+        if is_target || self.device_at(key).is_none() {
             settings.timer = self.settings.session_timer();
         }
         let terms = self.terms_of(key).cloned().unwrap_or_else(|| Terms::new(settings.timer));
@@ -332,8 +345,8 @@ impl Switchboard {
         }
     }
 
-    pub(super) fn transmit_to_device_of(&mut self, (call, side): Key, bytes: Option<Bytes>) {
-        if let Some(device) = self.device_of(call).filter(|_| side == Side::Device) {
+    pub(super) fn transmit_to_device_of(&mut self, key: Key, bytes: Option<Bytes>) {
+        if let Some(device) = self.device_at(key) {
             self.transmit_to(device, bytes);
         }
     }

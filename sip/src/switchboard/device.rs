@@ -53,7 +53,7 @@ impl Switchboard {
             Method::Ack => self.take_device_ack(now, identity.device, request),
             Method::Options => self.answer_device(connection, request, 200),
             Method::Info => {
-                let leg = self.device_leg(identity.device, request).map(|call| (call, Side::Device));
+                let leg = self.device_leg(identity.device, request);
                 self.take_info(now, leg, Arrival::Connection(connection), request);
             }
             Method::Invite if request.to().tag().is_none() => {
@@ -91,18 +91,18 @@ impl Switchboard {
     /// A device changes the session of its leg.
     fn take_device_change(&mut self, now: Timestamp, connection: ConnectionId, device: DeviceId, request: &Message) {
         match self.device_leg(device, request) {
-            Some(call) => self.take_leg_change(now, (call, Side::Device), Arrival::Connection(connection), request),
+            Some(key) => self.take_leg_change(now, key, Arrival::Connection(connection), request),
             None => self.answer_device(connection, request, 481),
         }
     }
 
     fn take_device_response(&mut self, now: Timestamp, device: DeviceId, response: &Message) {
-        let call = self.inner.owner(response.call_id(), device).or_else(|| self.origin_named(device, response));
-        let own = call.filter(|call| self.device_of(*call) == Some(device));
-        if own.is_some_and(|call| self.take_device_change_response(now, call, response)) {
+        let leg = self.leg_named(device, response);
+        let own = leg.filter(|key| self.device_at(*key) == Some(device));
+        if own.is_some_and(|key| self.take_device_change_response(now, key, response)) {
             return;
         }
-        if let (Some(call), Method::Notify) = (call, response.method()) {
+        if let (Some((call, _)), Method::Notify) = (leg, response.method()) {
             return self.note_notified(call, response);
         }
         let Some(call) = self.inner.owner(response.call_id(), device) else {
@@ -154,10 +154,14 @@ impl Switchboard {
         }
     }
 
-    /// The call of a dialog that a request of a device belongs to, if the device has still a part in it.
-    pub(super) fn device_leg(&mut self, device: DeviceId, request: &Message) -> Option<CallId> {
-        let call = self.device_dialog(device, request).or_else(|| self.origin_dialog(device, request))?;
-        (self.device_of(call) == Some(device)).then_some(call)
+    /// The leg of a dialog that a request of a device belongs to, if the device has still a part in it.
+    pub(super) fn device_leg(&mut self, device: DeviceId, request: &Message) -> Option<(CallId, Side)> {
+        let rung = self.device_dialog(device, request).map(|call| (call, Side::Device));
+        let leg = rung.or_else(|| {
+            let call = self.origin_dialog(device, request)?;
+            Some((call, self.outbound.side_of_origin(call)))
+        });
+        leg.filter(|key| self.device_at(*key) == Some(device))
     }
 
     /// The call of a dialog that a device's request belongs to.

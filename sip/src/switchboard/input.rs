@@ -82,6 +82,33 @@ pub enum Input {
         /// The SDP answer for the device; `None` if the two ends share no codec: the device gets 488.
         sdp: Option<Bytes>,
     },
+    /// A user wants to call somebody and be rung first (P8). Answered by [`Output::CallbackBegun`](super::Output::CallbackBegun).
+    CallBack(Box<CallBack>),
+    /// A user wants no more of a call that rang them first. Answered by [`Output::CallbackEnded`](super::Output::CallbackEnded).
+    EndCallback {
+        /// The call.
+        call: CallId,
+        /// Whose call it must be.
+        tenant: TenantId,
+        /// Whose call it must be; `None` for an administrator.
+        user: Option<UserId>,
+    },
+    /// Answers [`Output::FarOfferWanted`](super::Output::FarOfferWanted).
+    FarOffered {
+        /// The call.
+        call: CallId,
+        /// The SDP offer for the trunk; `None` if the device's answer is of no use.
+        sdp: Option<Bytes>,
+    },
+    /// Answers [`Output::FarAnswered`](super::Output::FarAnswered).
+    FarJoined {
+        /// The call.
+        call: CallId,
+        /// Whether the two ends are connected; else the call fails.
+        is_joined: bool,
+        /// Whether the device must be offered what the far end took.
+        renews_device: bool,
+    },
     /// Answers [`Output::ChangeWanted`](super::Output::ChangeWanted).
     ChangeMade {
         /// The call.
@@ -167,6 +194,15 @@ pub struct Account {
 pub enum Decision {
     /// Ring the devices of a user.
     Ring(RingPlan),
+    /// Refuse the caller on behalf of a user who does not want to be rung.
+    Spare {
+        /// Whose call it is, as what; `why` says what they want: goes into the timeline.
+        plan: RingPlan,
+        /// The SIP status, 400 to 699.
+        status: u16,
+        /// How the call ended.
+        outcome: Outcome,
+    },
     /// Refuse the caller.
     Reject {
         /// The SIP status, 400 to 699.
@@ -193,7 +229,7 @@ pub struct RingPlan {
     pub caller: String,
     /// The caller's name, if a record has the number.
     pub caller_name: Option<String>,
-    /// The company number that was called, normalised.
+    /// The company number that was called, normalised; of a colleague the extension.
     pub called: String,
     /// What a decline on one device means for the others.
     pub decline: DeclinePolicy,
@@ -213,6 +249,8 @@ pub struct Target {
 pub enum OutboundDecision {
     /// Call somebody over a trunk.
     Dial(DialPlan),
+    /// Call a colleague, like a call that comes in: it never leaves the house.
+    Colleague(Decision),
     /// Refuse the device.
     Reject {
         /// The SIP status, 300 to 699; 380 tells the phone to use its own dialler (an emergency number).
@@ -246,6 +284,20 @@ pub struct Hop {
     pub max_calls: Option<u32>,
     /// What its 401 or 407 is answered with, once; `None`: with nothing.
     pub account: Option<TrunkAccount>,
+}
+
+/// A call that rings its own user first, and the far end when they have answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallBack {
+    /// The call, new.
+    pub call: CallId,
+    /// The user's devices. They are shown whom they call: `caller` is the far end's number and `called` the company number
+    /// that the far end is shown.
+    pub ring: RingPlan,
+    /// The only device that may ring, if the user chose one.
+    pub only: Option<DeviceId>,
+    /// How the far end is called.
+    pub dial: DialPlan,
 }
 
 /// What a decline on one device means for the others.

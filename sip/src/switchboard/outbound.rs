@@ -5,7 +5,9 @@
 //! what comes, `perform` does what a call wants.
 
 mod call;
+mod callback;
 mod caps;
+mod colleague;
 mod desk;
 mod far;
 mod from_device;
@@ -19,7 +21,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Timestamp, TrunkId};
 
-use super::{Alarm, DeviceIdentity, Hop, Side, Switchboard, TrunkAccount, Why, WokenCallState};
+use super::{Alarm, DeviceIdentity, DialPlan, Hop, Side, Switchboard, TrunkAccount, Why, WokenCallState};
 use crate::dialog::Dialog;
 use crate::message::Message;
 use crate::session::Terms;
@@ -32,10 +34,13 @@ use origin::Origin;
 /// A device's call, with both of its legs. It outlives its end until both sides have heard of it.
 struct Outbound {
     call: Call,
-    /// The leg of the device; `None` of a leg to which somebody is passed on.
+    /// The leg of the device that calls; none if the device was rung first: then it has an inner leg. None either of a leg
+    /// to which somebody is passed on.
     origin: Option<Origin>,
     /// The call whose end is passed on to this leg.
     passes: Option<CallId>,
+    /// Whom to call once the own user has answered, of a call that rings them first.
+    prepared: Option<DialPlan>,
     /// The leg over the trunk whose turn it is.
     far: Option<Far>,
     /// Legs over trunks that were left for the next one, until they are over.
@@ -50,7 +55,22 @@ struct Outbound {
 
 impl Outbound {
     fn new(call: Call, origin: Option<Origin>) -> Self {
-        Self { call, origin, passes: None, far: None, former: Vec::new(), held: None, is_metered: false, answer: None }
+        Self {
+            call,
+            origin,
+            passes: None,
+            prepared: None,
+            far: None,
+            former: Vec::new(),
+            held: None,
+            is_metered: false,
+            answer: None,
+        }
+    }
+
+    /// The leg of the device that calls.
+    const fn origin(&mut self) -> Option<&mut Origin> {
+        self.origin.as_mut()
     }
 
     /// The leg with this Call-ID.
@@ -114,9 +134,17 @@ impl Outbounds {
         self.calls.contains_key(&call)
     }
 
+    /// Whether a call is one of these that goes out, or the far half of one.
+    pub(super) fn goes_out(&self, call: CallId) -> bool {
+        self.contains(call) && !self.is_inside(call)
+    }
+
     /// How a call stands for a device that names it; `None` if it is no outbound call.
     pub(super) fn state(&self, call: CallId, device: DeviceIdentity) -> Option<WokenCallState> {
-        self.calls.get(&call).map(|outbound| outbound.call.woken_state(device))
+        let outbound = self.calls.get(&call)?;
+        // Whom it rings is known to the call of the colleague's devices.
+        let is_theirs = outbound.call.is_inside() && outbound.call.device() != device;
+        (!is_theirs && !outbound.call.is_part()).then(|| outbound.call.woken_state(device))
     }
 
     /// Whether a trunk has as many calls as it may.
@@ -138,10 +166,12 @@ impl Outbounds {
         self.on_trunk.retain(|_, calls| *calls > 0);
     }
 
-    /// The device that began a call, unless it has left the far end to somebody else.
+    /// The device that began a call that goes out, unless it has left the far end to somebody else.
     pub(super) fn device_of(&self, call: CallId) -> Option<DeviceId> {
-        let own = self.calls.get(&call).filter(|outbound| outbound.origin.is_some() && !outbound.call.has_passed());
-        own.map(|outbound| outbound.call.device().device)
+        let is_elsewhere = |call: &Call| call.is_inside() || call.is_part() || call.has_passed();
+        let outbound = self.calls.get(&call)?;
+        let is_own = outbound.passes.is_none() && !is_elsewhere(&outbound.call);
+        is_own.then(|| outbound.call.device().device)
     }
 
     /// Whether a call is one of these and its two ends are connected.
@@ -151,21 +181,22 @@ impl Outbounds {
 
     /// Whether the device has confirmed the answer to its INVITE.
     pub(super) fn is_confirmed(&self, call: CallId) -> bool {
-        self.calls.get(&call).and_then(|outbound| outbound.origin.as_ref()).is_some_and(Origin::is_confirmed)
+        let origin = self.calls.get(&call).and_then(|outbound| outbound.origin.as_ref());
+        origin.is_none_or(Origin::is_confirmed)
     }
 
     /// The dialog of a leg.
     pub(super) fn dialog_with(&mut self, call: CallId, side: Side) -> Option<&mut Dialog> {
         let outbound = self.calls.get_mut(&call)?;
         match side {
-            Side::Outside => outbound.far.as_mut()?.dialog(),
-            Side::Device => outbound.origin.as_mut().map(Origin::dialog),
+            Side::Outside if !outbound.call.is_inside() => outbound.far.as_mut()?.dialog(),
+            Side::Outside | Side::Device => Some(outbound.origin.as_mut()?.dialog()),
         }
     }
 
     /// The leg of the device that began a call.
     fn origin(&mut self, call: CallId) -> Option<&mut Origin> {
-        self.calls.get_mut(&call)?.origin.as_mut()
+        self.calls.get_mut(&call)?.origin()
     }
 
     /// What the edge proves itself to the trunk of a call with.
@@ -176,9 +207,10 @@ impl Outbounds {
     /// What was agreed on with an end of a call by its first INVITE.
     pub(super) fn terms(&self, call: CallId, side: Side) -> Option<&Terms> {
         let outbound = self.calls.get(&call)?;
-        match side {
-            Side::Outside => outbound.far.as_ref().map(Far::terms),
-            Side::Device => outbound.origin.as_ref().map(Origin::terms),
+        match (side, outbound.call.is_inside()) {
+            (Side::Outside, false) => outbound.far.as_ref().map(Far::terms),
+            (Side::Outside, true) | (Side::Device, false) => outbound.origin.as_ref().map(Origin::terms),
+            (Side::Device, true) => None,
         }
     }
 
@@ -211,8 +243,8 @@ impl Switchboard {
     /// A device has a new connection: sends what it has missed, and ends the calls it does not know any more.
     pub(super) fn resume_outbound(&mut self, now: Timestamp, device: DeviceId, named: &[CallId]) {
         for call in self.outbound.of_device(device) {
-            let missed = self.outbound.origin(call).map(|origin| origin.unconfirmed());
-            for bytes in missed.unwrap_or_default() {
+            let origin = self.outbound.calls.get(&call).and_then(|outbound| outbound.origin.as_ref());
+            for bytes in origin.map(Origin::unconfirmed).unwrap_or_default() {
                 self.transmit_to(device, Some(bytes));
             }
             self.tell_outbound(now, call, Event::Registered { is_known: named.contains(&call) });
@@ -255,8 +287,8 @@ impl Switchboard {
         let is_done = origin.is_none_or(|origin| origin.is_done(now)) && outbound.fars().all(|far| far.is_done(now));
         if !(outbound.call.is_gone() && is_done) {
             let device = outbound.call.device().device;
-            let expected = origin.and_then(Origin::gone_at).into_iter();
-            let expected = expected.chain(outbound.fars().filter_map(Far::lingers_until));
+            let gone_at = origin.and_then(Origin::gone_at);
+            let expected = gone_at.into_iter().chain(outbound.fars().filter_map(Far::lingers_until));
             let closing = expected.filter(|at| *at > now).map(|at| (at, Why::Closing(call, device)));
             let repetition = origin.and_then(|origin| origin.desk.as_ref()?.repetition.as_ref());
             let repeated = repetition.map(|repetition| (repetition.deadline(), Why::AnswerRetransmit(call)));

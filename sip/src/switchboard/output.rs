@@ -37,6 +37,8 @@ pub enum Output {
         kind: DeviceKind,
         /// The caller's offer; `None` if the caller wants to be offered to (late offer).
         caller_sdp: Option<Bytes>,
+        /// What calls if it is a device of a colleague: a phone must offer encrypted media.
+        caller_kind: Option<DeviceKind>,
     },
     /// A device answered, first of all: join the two. Answered by [`Input::CallerAnswer`](super::Input::CallerAnswer).
     ///
@@ -78,6 +80,38 @@ pub enum Output {
         call: CallId,
         /// The trunk's SDP answer.
         trunk_sdp: Bytes,
+    },
+    /// A device of the user who calls answered: make the SDP offer for the far end, once, of the device's answer.
+    /// Answered by [`Input::FarOffered`](super::Input::FarOffered).
+    FarOfferWanted {
+        /// The call.
+        call: CallId,
+        /// The device that answered.
+        device: DeviceId,
+        /// Its SDP answer.
+        device_sdp: Bytes,
+    },
+    /// The far end of a call that rang its own user first answered: join the two, once.
+    /// Answered by [`Input::FarJoined`](super::Input::FarJoined).
+    FarAnswered {
+        /// The call.
+        call: CallId,
+        /// The far end's SDP answer.
+        far_sdp: Bytes,
+    },
+    /// What became of a wish to call back.
+    CallbackBegun {
+        /// The call.
+        call: CallId,
+        /// Why there is none; nothing is persisted then.
+        refused: Option<CallbackRefusal>,
+    },
+    /// What became of the wish to end a call that rang its own user first.
+    CallbackEnded {
+        /// The call.
+        call: CallId,
+        /// Whether there was one.
+        is_found: bool,
     },
     /// Somebody logs in: which account has this name? Answered by [`Input::Credentials`](super::Input::Credentials), also
     /// if there is none, and after the same time.
@@ -178,6 +212,19 @@ pub enum Output {
         /// The entry.
         event: TimelineEvent,
     },
+}
+
+/// Why a user is not called back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallbackRefusal {
+    /// The call's id is that of another call.
+    Reused,
+    /// None of the user's devices, or not the chosen one, is there or can be woken.
+    NoDevice,
+    /// The user or the company has called enough; the name of the cap.
+    Capped(&'static str),
+    /// The edge has as many calls as it may.
+    Full,
 }
 
 /// Who calls whom.

@@ -58,6 +58,7 @@ impl Switchboard {
                     self.calls_of.entry(Party::Device(device)).or_default().insert(call);
                 }
             }
+            Decision::Spare { .. } => self.count("not_wanted"),
             Decision::Reject { tenant: None, .. } => self.count("unknown_source"),
             Decision::Reject { tenant: Some(_), .. } => self.count("rejected"),
         }
@@ -88,10 +89,13 @@ impl Switchboard {
             return;
         }
         let Some(sdp) = sdp else { return self.tell(now, call, Event::JoinFailed) };
-        let Some(leg) = self.outer.get_mut(&call) else { return };
-        let id = leg.server;
-        if let Some(response) = leg.accept(now, sdp) {
-            self.transactions.handle(now, Layer::Respond { id, response });
+        if let Some(leg) = self.outer.get_mut(&call) {
+            let id = leg.server;
+            if let Some(response) = leg.accept(now, sdp) {
+                self.transactions.handle(now, Layer::Respond { id, response });
+            }
+        } else {
+            self.answer_colleague(now, call, 200, Some(sdp));
         }
         self.tell(now, call, Event::Joined);
         self.settle_outer(call);
@@ -126,13 +130,17 @@ impl Switchboard {
                 if let Some((id, response)) = progress {
                     self.transactions.handle(now, Layer::Respond { id, response });
                 }
+                self.answer_colleague(now, call, status, None);
             }
             Action::Join(device) => self.ask_for_answer(now, device, call),
+            Action::Dial(device) => self.dial_far(now, device, call),
             Action::HangUpCaller => {
                 let bye = self.outer.get_mut(&call).and_then(OuterLeg::bye);
                 if let Some(bye) = bye {
                     self.send_bye(now, call, bye);
                 }
+                self.hang_up_colleague(now, call);
+                self.let_far_half_go(now, call);
             }
             Action::Finish(farewell) => self.finish(now, call, farewell),
         }
@@ -218,6 +226,8 @@ impl Switchboard {
             self.memory.remember(now, call, remembered);
         }
         self.settle_outer(call);
+        self.finish_colleague(now, call, farewell);
+        self.finish_far_half(now, call, farewell);
     }
 
     /// Answers the BYE of the device that hung up.

@@ -127,6 +127,8 @@ impl Switchboard {
     /// The shell has kept or forgotten what a softphone offered.
     pub(super) fn settle_offer(&mut self, now: Timestamp, id: ServerId, verdict: PushVerdict) {
         let Some(Waiting { flow, account, request, offer }) = self.offers.waiting.remove(&id) else { return };
+        // A login while it was stored may have been let in as it was before.
+        self.logins.forget_account(&account.user);
         let status = match verdict {
             PushVerdict::Kept => match self.desk_wish(&account, &request) {
                 Wish::Bind { .. } => return self.bind_desk(now, (id, flow), &account, &request, offer),

@@ -1,8 +1,10 @@
 //! Stories of the edge, told in SIP: a trunk over UDP, and phones that are the real agent.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a story looks only at what it is about")]
 
+mod callback;
 mod calls;
 mod changes;
+mod colleague;
 mod desk;
 mod desk_accounts;
 mod info;
@@ -180,6 +182,8 @@ impl Story {
             Output::DeviceAnswerWanted { call, .. } => {
                 Input::DeviceAnswer { call: *call, sdp: Some("v=device".into()) }
             }
+            Output::FarOfferWanted { call, .. } => Input::FarOffered { call: *call, sdp: Some("v=trunk".into()) },
+            Output::FarAnswered { call, .. } => Input::FarJoined { call: *call, is_joined: true, renews_device: false },
             Output::CredentialsWanted { login, user } => {
                 Input::Credentials { login: *login, account: desk::account(self.phones[0].identity, user) }
             }

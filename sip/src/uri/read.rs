@@ -58,6 +58,7 @@ const IS_OF_NAME: [bool; 256] = {
 };
 
 /// The parts of a URI as places in its text.
+#[derive(Clone, Copy)]
 pub(crate) struct Parts {
     pub(crate) scheme: Scheme,
     user: Span,
@@ -69,7 +70,8 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    fn of_text(self, text: Text) -> Uri {
+    /// The URI that is `text`, in which the parts were found.
+    pub(crate) fn of_text(self, text: Text) -> Uri {
         let Self { scheme, user, password, host, port, params, headers } = self;
         Uri { scheme, user, password, host, port, params, headers, text }
     }

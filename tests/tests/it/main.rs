@@ -4,6 +4,8 @@
 
 mod abuse;
 mod bad_input;
+mod callback_call;
+mod colleague_call;
 mod counters;
 mod desk_phones;
 mod first_call;

@@ -81,10 +81,11 @@ async fn make_batch(app: &App, tenant: TenantId) -> Result<(), RecordsError> {
 }
 
 /// The number of the end that is not ours.
-fn far_end(facts: &CallFacts) -> &str {
+fn far_end(facts: &CallFacts) -> Option<&str> {
     match facts.direction {
-        Direction::Inbound => &facts.from,
-        Direction::Outbound => &facts.to,
+        Direction::Inbound => Some(&facts.from),
+        Direction::Outbound => Some(&facts.to),
+        Direction::Internal => None,
     }
 }
 
@@ -99,7 +100,9 @@ impl Callers<'_> {
     /// The record that has the far end's number, of those that the call's user may see.
     async fn party(&mut self, rows: &mut Scoped, facts: &CallFacts) -> db::Result<Option<RecordId>> {
         // A call that was refused has the number as it was dialled.
-        let Some(e164) = PhoneNumber::parse(far_end(facts), self.country).e164 else { return Ok(None) };
+        let Some(e164) = far_end(facts).and_then(|far_end| PhoneNumber::parse(far_end, self.country).e164) else {
+            return Ok(None);
+        };
         if !self.known.contains_key(&e164) {
             let known = rows.known_callers(&e164).await?;
             self.known.insert(e164.clone(), known);

@@ -109,7 +109,7 @@ db_test! {
         let mut rows = house.app.db.read(house.tenant).await.unwrap();
         let stored = rows.softphone_token(softphone.device).await.unwrap().unwrap();
         assert_eq!(stored.invalid.unwrap().1, reason);
-        assert!(rows.woken_softphones(house.user).await.unwrap().is_empty());
+        assert!(rows.reach(house.user).await.unwrap().devices.is_empty());
         house.wake(softphone.device).await;
         assert_eq!(house.ending().await.result, WakeResult::Failed(format!("the push token is dead: {reason}")));
     }

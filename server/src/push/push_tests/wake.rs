@@ -55,7 +55,9 @@ impl House {
             created_at: clock.now(),
         };
         tx.insert_tenant(&company).await.unwrap();
-        tx.insert_user(&User { id: user, name: "Suzuki".to_owned(), created_at: clock.now() }).await.unwrap();
+        tx.insert_user(&User { id: user, name: "Suzuki".to_owned(), extension: None, created_at: clock.now() })
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
 
         let (edge, reports) = mpsc::channel(64);

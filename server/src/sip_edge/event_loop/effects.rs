@@ -9,9 +9,11 @@ use callfield_sip::switchboard::{
     RouteQuestion,
 };
 use callfield_sip::transaction::ServerId;
+use tokio::sync::oneshot;
 
-use super::super::{logins, outbound, route, softphones};
+use super::super::{callback, logins, outbound, route, softphones};
 use super::EventLoop;
+use crate::app::edge_port::{CallbackAsk, CallbackError};
 use crate::app::wake_port::{PushRequest, WakeReport, WakeRequest as Wake, WakeResult};
 use crate::media_relay::Changed;
 
@@ -22,8 +24,8 @@ impl EventLoop {
             Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             Output::CloseConnection { connection } => self.streams.close(connection),
             Output::RouteWanted(question) => self.ask_route(question, came_in),
-            Output::BranchOfferWanted { call, device, kind, caller_sdp } => {
-                let sdp = self.media.offer_device(call, device, kind, caller_sdp.as_deref());
+            Output::BranchOfferWanted { call, device, kind, caller_sdp, caller_kind } => {
+                let sdp = self.media.offer_device(call, device, kind, caller_sdp.as_deref(), caller_kind);
                 return Some(Input::BranchOffered { call, device, sdp });
             }
             Output::AnswerWanted { call, device, device_sdp } => {
@@ -41,6 +43,20 @@ impl EventLoop {
                 let sdp = self.media.answer_device(call, &trunk_sdp);
                 return Some(Input::DeviceAnswer { call, sdp });
             }
+            Output::FarOfferWanted { call, device, device_sdp } => {
+                let sdp = self.media.offer_far(call, device, &device_sdp);
+                return Some(Input::FarOffered { call, sdp });
+            }
+            Output::FarAnswered { call, far_sdp } => {
+                let joined = self.media.join_far(call, &far_sdp);
+                let (is_joined, renews_device) = (joined.is_some(), joined == Some(true));
+                return Some(Input::FarJoined { call, is_joined, renews_device });
+            }
+            Output::CallbackBegun { call, refused } => {
+                let tenant = self.callbacks.tell(call, refused.map(callback::told))?;
+                return Some(Input::EndCallback { call, tenant, user: None });
+            }
+            Output::CallbackEnded { call: _, is_found } => self.tell_ended(is_found),
             Output::CredentialsWanted { login, user } => self.look_up(login, user),
             Output::PushOffered { login, identity, offer } => self.keep_offer(login, identity, offer),
             Output::RefreshWanted { tenant, device, attempt: _ } => self.push(PushRequest::Remind { tenant, device }),
@@ -127,6 +143,26 @@ impl EventLoop {
             let _ = answers.send(Input::OutboundRouted { call, decision }).await;
         });
         None
+    }
+
+    /// Has looked up what a call needs that rings its own user first.
+    pub(super) fn prepare_callback(&self, ask: CallbackAsk, reply: oneshot::Sender<Result<CallId, CallbackError>>) {
+        let call = CallId::new(self.app.now(), &mut self.app.random());
+        self.callbacks.add(call, ask.tenant, reply);
+        let (app, answers, callbacks) = (self.app.clone(), self.answers.clone(), self.callbacks.clone());
+        tokio::spawn(async move {
+            match callback::prepare(&app, call, &ask).await {
+                Ok(wish) => drop(answers.send(Input::CallBack(Box::new(wish))).await),
+                Err(error) => drop(callbacks.tell(call, Some(error))),
+            }
+        });
+    }
+
+    fn tell_ended(&mut self, is_found: bool) {
+        if let Some(reply) = self.ending.take() {
+            // Who no longer waits sees it in the list of calls.
+            let _ = reply.send(is_found);
+        }
     }
 
     fn look_up(&self, login: ServerId, user: String) {

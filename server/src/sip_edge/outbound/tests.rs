@@ -81,6 +81,18 @@ db_test! {
         assert!(matches!(firm.dial("+861062123456").await, OutboundDecision::Dial(_)));
     }
 
+    async fn numbers_that_cost_a_premium_are_blocked_unless_the_list_is_empty(db: Db) {
+        let mut firm = Firm::open(db.clone(), "").await;
+        firm.number("+81350001000", None).await;
+        firm.trunk(Some("127.0.0.1:5060")).await;
+        for dialled in ["0990504123", "+81990504123", "+1 900 234 5678", "010 1 900 234 5678"] {
+            assert_eq!(firm.dial(dialled).await, BLOCKED, "{dialled}");
+        }
+        firm.app = app(db, "[telephony]\npremium_destinations = []");
+        assert!(matches!(firm.dial("+1 900 234 5678").await, OutboundDecision::Dial(_)));
+        assert_eq!(firm.dial("+861062123456").await, BLOCKED, "that is another list");
+    }
+
     async fn without_a_trunk_that_takes_calls_or_a_number_to_show_there_is_no_way_out(db: Db) {
         let mut firm = Firm::open(db, "").await;
         assert_eq!(firm.dial("0312345678").await, NO_WAY_OUT);
@@ -147,7 +159,9 @@ impl Firm {
     async fn person(&mut self, name: &str) -> UserId {
         let id = UserId::new(Timestamp::ZERO, &mut self.random);
         let mut rows = self.app.db.write(self.tenant).await.unwrap();
-        rows.insert_user(&User { id, name: name.to_owned(), created_at: Timestamp::ZERO }).await.unwrap();
+        rows.insert_user(&User { id, name: name.to_owned(), extension: None, created_at: Timestamp::ZERO })
+            .await
+            .unwrap();
         rows.commit().await.unwrap();
         id
     }

@@ -123,6 +123,11 @@ impl Line {
         read(within(self.from_edge.recv()).await.expect("the edge closed the connection"))
     }
 
+    /// Makes sure that nothing has come.
+    pub(crate) fn hears_nothing(&mut self) {
+        assert!(self.from_edge.try_recv().is_err(), "the edge has sent something");
+    }
+
     pub(crate) async fn send(&self, message: &Message) {
         self.to_edge.send(message.as_bytes().clone()).await.unwrap();
     }

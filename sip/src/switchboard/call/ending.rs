@@ -40,7 +40,7 @@ impl Call {
     pub(super) fn cancel(&mut self, now: Timestamp) {
         match &mut self.phase {
             Phase::Routing { caller_gone } => *caller_gone = true,
-            Phase::Ringing | Phase::Joining(_) => {
+            Phase::Ringing | Phase::Joining(_) | Phase::Dialling { .. } => {
                 self.mark(now, Milestone::CallerGone, None, None);
                 self.end(now, Outcome::Canceled, Farewell::Refuse(487));
             }
@@ -51,7 +51,12 @@ impl Call {
     /// One end hung up: the caller, or a device.
     pub(super) fn hang_up(&mut self, now: Timestamp, device: Option<DeviceId>) {
         match (&self.phase, device) {
-            (Phase::Talking { device: talking, .. }, Some(device)) if *talking != device => {}
+            (Phase::Talking { device: talking, .. } | Phase::Dialling { device: talking, .. }, Some(device))
+                if *talking != device => {}
+            (Phase::Dialling { .. }, Some(device)) => {
+                self.mark(now, Milestone::HungUp, Some(device), None);
+                self.end(now, Outcome::Canceled, Farewell::HangUp);
+            }
             (Phase::Talking { .. }, Some(device)) if self.is_referring => self.leave(now, device, None),
             // It asked to be let go, and goes by itself.
             (Phase::Passed, Some(device)) => self.actions.push_back(Action::ReleaseDevice(device)),
@@ -63,7 +68,9 @@ impl Call {
                 self.mark(now, Milestone::HungUp, Some(device), None);
                 self.end(now, Outcome::Failed, Farewell::Refuse(480));
             }
-            (Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_), None) => self.cancel(now),
+            (Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_) | Phase::Dialling { .. }, None) => {
+                self.cancel(now);
+            }
             (Phase::Routing { .. } | Phase::Ringing | Phase::Joining(_) | Phase::Ending(_) | Phase::Gone(_), _) => {}
         }
     }
@@ -74,13 +81,21 @@ impl Call {
             return self.leave(now, device, Some("device_lost"));
         }
         self.mark(now, Milestone::HungUp, self.winner(), Some("device_lost"));
-        self.end(now, Outcome::Completed, Farewell::HangUp);
+        let outcome = if self.is_talking() { Outcome::Completed } else { Outcome::Canceled };
+        self.end(now, outcome, Farewell::HangUp);
     }
 
-    pub(super) fn lose_caller(&mut self, now: Timestamp) {
+    /// The far end of a call that rings its own user first is over.
+    pub(super) fn end_far(&mut self, now: Timestamp, outcome: Outcome) {
+        if let Phase::Ringing | Phase::Dialling { .. } | Phase::Talking { .. } = self.phase {
+            self.end(now, outcome, Farewell::HangUp);
+        }
+    }
+
+    pub(super) fn lose_caller(&mut self, now: Timestamp, outcome: Outcome) {
         if let Phase::Talking { .. } | Phase::Passed = self.phase {
             self.mark(now, Milestone::HungUp, None, Some("caller_lost"));
-            self.end(now, Outcome::Failed, Farewell::HangUp);
+            self.end(now, outcome, Farewell::HangUp);
         }
     }
 
@@ -93,7 +108,8 @@ impl Call {
     /// Nobody answered in time.
     pub(super) fn give_up(&mut self, now: Timestamp) {
         self.mark(now, Milestone::RingLimit, None, None);
-        let outcome = if self.has_rung() { Outcome::NoAnswer } else { Outcome::MissedDeviceUnreachable };
+        let outcome =
+            if self.has_rung() { self.unanswered(Outcome::NoAnswer) } else { Outcome::MissedDeviceUnreachable };
         self.end(now, outcome, Farewell::Refuse(480));
     }
 
@@ -118,7 +134,12 @@ impl Call {
         } else {
             (Outcome::Failed, 480)
         };
-        self.end(now, outcome, Farewell::Refuse(status));
+        self.end(now, self.unanswered(outcome), Farewell::Refuse(status));
+    }
+
+    /// How a call ended that its own devices did not answer: whoever does not take up a call of their own gave it up.
+    pub(super) fn unanswered(&self, outcome: Outcome) -> Outcome {
+        if self.direction == Direction::Outbound { Outcome::Canceled } else { outcome }
     }
 
     /// Whether a device said that it rings.
@@ -131,7 +152,7 @@ impl Call {
         let facts = tenant.map(|tenant| CallFacts {
             id: self.id,
             tenant,
-            direction: Direction::Inbound,
+            direction: self.direction,
             from: self.from.clone(),
             to: self.to.clone(),
             user: None,
@@ -150,10 +171,10 @@ impl Call {
     pub(super) fn end(&mut self, now: Timestamp, outcome: Outcome, farewell: Farewell) {
         self.cancel_branches(now, false);
         self.tell_who_missed_it(outcome);
-        if let Phase::Joining(device) | Phase::Talking { device, .. } = self.phase {
+        if let Phase::Joining(device) | Phase::Dialling { device, .. } | Phase::Talking { device, .. } = self.phase {
             self.actions.push_back(Action::HangUpDevice { device, elsewhere: false });
         }
-        if let Phase::Talking { .. } | Phase::Passed = self.phase {
+        if let Phase::Dialling { .. } | Phase::Talking { .. } | Phase::Passed = self.phase {
             self.actions.push_back(Action::HangUpCaller);
         }
         let facts = self.facts(CallState::Ended).map(|facts| CallFacts {
@@ -170,7 +191,9 @@ impl Call {
 
     /// Tells each device of a call that nobody answered, unless it rang.
     fn tell_who_missed_it(&mut self, outcome: Outcome) {
-        let is_missed = matches!(outcome, Outcome::Canceled | Outcome::NoAnswer | Outcome::MissedDeviceUnreachable);
+        // A call of one's own is not missed.
+        let is_missed = self.direction != Direction::Outbound
+            && matches!(outcome, Outcome::Canceled | Outcome::NoAnswer | Outcome::MissedDeviceUnreachable);
         let Some(plan) = self.plan.as_ref().filter(|_| is_missed && self.winner.is_none()) else { return };
         let missed = self.branches.iter().filter(|(_, branch)| branch.has_missed()).map(|(device, _)| {
             Action::Missed(Missed {

@@ -1,6 +1,6 @@
 //! What happens to a call, and what it wants done.
 
-use callfield_domain::{CallFacts, DeviceId, TimelineEvent};
+use callfield_domain::{CallFacts, DeviceId, Outcome, TimelineEvent};
 
 use super::Farewell;
 use crate::switchboard::transfer::Passing;
@@ -35,12 +35,16 @@ pub(in crate::switchboard) enum Event {
     Joined,
     /// The two ends have no codec in common.
     JoinFailed,
+    /// The far end of a call that rings its own user first refused, was not reached or hung up.
+    FarOver(Outcome),
     /// The caller gave up before the answer.
     CallerCancelled,
     /// The caller hung up after the answer.
     CallerHungUp,
     /// The caller never acknowledged the answer, or cannot be reached.
     CallerLost,
+    /// The caller is a device of ours that will not come back.
+    CallerGone,
     /// The device that answered hung up.
     DeviceHungUp(DeviceId),
     /// The caller is being passed on to somebody else.
@@ -68,7 +72,9 @@ pub(in crate::switchboard) enum Action {
     Progress(u16),
     /// Make the caller's answer from the device's.
     Join(DeviceId),
-    /// Send BYE to the caller.
+    /// Call the far end for the device that answered.
+    Dial(DeviceId),
+    /// Send BYE to the caller; take the INVITE to the far end back, or send it a BYE.
     HangUpCaller,
     /// Tell the shell that no media flows any more.
     EndMedia,

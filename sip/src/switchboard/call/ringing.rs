@@ -1,6 +1,6 @@
 //! The call as long as nobody has answered: routed, parked, waking and inviting devices, and what they say to it.
 
-use callfield_domain::{CallState, DeviceId, Milestone, Outcome, TimelineEvent, Timestamp};
+use callfield_domain::{CallState, DeviceId, Direction, Milestone, Outcome, TimelineEvent, Timestamp};
 
 use super::branch::BranchState;
 use super::{Action, Branch, Call, Farewell, Phase};
@@ -11,6 +11,12 @@ impl Call {
         let Phase::Routing { caller_gone } = self.phase else { return };
         match decision {
             Decision::Ring(plan) => self.ring(now, plan, bound, caller_gone),
+            Decision::Spare { plan, status, outcome } => {
+                self.mark(now, Milestone::Routed, None, Some(&plan.why));
+                self.plan = Some(plan);
+                let (outcome, status) = if caller_gone { (Outcome::Canceled, 487) } else { (outcome, status) };
+                self.end(now, outcome, Farewell::Refuse(status));
+            }
             Decision::Reject { status, outcome, tenant } => {
                 self.mark(now, Milestone::Routed, None, Some("rejected"));
                 let (outcome, status) = if caller_gone { (Outcome::Canceled, 487) } else { (outcome, status) };
@@ -21,7 +27,8 @@ impl Call {
 
     fn ring(&mut self, now: Timestamp, plan: RingPlan, bound: &[DeviceId], caller_gone: bool) {
         self.mark(now, Milestone::Routed, None, Some(&plan.why));
-        self.branches = plan.targets.iter().map(|target| (target.device, Branch::new(target.has_push))).collect();
+        let targets = plan.targets.iter().filter(|target| self.only.is_none_or(|only| only == target.device));
+        self.branches = targets.map(|target| (target.device, Branch::new(target.has_push))).collect();
         self.plan = Some(plan);
         self.phase = Phase::Ringing;
         if caller_gone {
@@ -42,7 +49,8 @@ impl Call {
     }
 
     pub(super) fn register(&mut self, now: Timestamp, device: DeviceId) {
-        if let Phase::Talking { device: talking, absent_since } = &mut self.phase
+        if let Phase::Talking { device: talking, absent_since } | Phase::Dialling { device: talking, absent_since } =
+            &mut self.phase
             && *talking == device
         {
             *absent_since = None;
@@ -62,6 +70,9 @@ impl Call {
 
     /// Lets a waiting branch go; any other has had its INVITE.
     fn release(&mut self, now: Timestamp, device: DeviceId) {
+        if self.only.is_some_and(|only| only != device) {
+            return;
+        }
         let branch = self.branches.entry(device).or_insert_with(|| Branch::new(false));
         if branch.is_waiting() {
             branch.state = BranchState::Invited { silent_at: Some(now + self.silence_limit) };
@@ -70,7 +81,8 @@ impl Call {
     }
 
     pub(super) fn lose_connection(&mut self, now: Timestamp, device: DeviceId) {
-        if let Phase::Talking { device: talking, absent_since } = &mut self.phase
+        if let Phase::Talking { device: talking, absent_since } | Phase::Dialling { device: talking, absent_since } =
+            &mut self.phase
             && *talking == device
         {
             *absent_since = Some(now);
@@ -133,9 +145,14 @@ impl Call {
             return;
         }
         self.winner = Some((device, now));
-        self.phase = Phase::Joining(device);
         self.mark(now, Milestone::Answered, Some(device), None);
-        self.actions.push_back(Action::Join(device));
+        if self.direction == Direction::Outbound {
+            self.phase = Phase::Dialling { device, absent_since: None };
+            self.actions.push_back(Action::Dial(device));
+        } else {
+            self.phase = Phase::Joining(device);
+            self.actions.push_back(Action::Join(device));
+        }
         self.cancel_branches(now, true);
     }
 
@@ -153,7 +170,7 @@ impl Call {
         self.mark(now, Milestone::Declined, Some(device), Some(if status == 486 { "busy" } else { "declined" }));
         let stops_all = self.plan.as_ref().is_some_and(|plan| plan.decline == DeclinePolicy::StopAll);
         if stops_all && status != 486 {
-            return self.end(now, Outcome::Rejected, Farewell::Refuse(603));
+            return self.end(now, self.unanswered(Outcome::Rejected), Farewell::Refuse(603));
         }
         self.end_if_hopeless(now);
     }

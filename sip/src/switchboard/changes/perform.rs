@@ -38,7 +38,7 @@ impl Switchboard {
             }
             Wanted::Kept { .. } => self.outputs.push_back(Output::ChangeAnswered { call, side, answer: None }),
             // The device was away: it says its request again, and the call waits for it as long as for any device.
-            Wanted::Ended(End::Unacknowledged) if side == Side::Device => drop(self.changes.legs.remove(&key)),
+            Wanted::Ended(End::Unacknowledged) if self.device_at(key).is_some() => drop(self.changes.legs.remove(&key)),
             Wanted::Ended(_) => self.lose_leg(now, key),
             // Of a first INVITE, which a leg that talks has behind it.
             Wanted::Invited { .. } | Wanted::Progressed { .. } | Wanted::Established | Wanted::Refused { .. } => {}
@@ -108,8 +108,11 @@ impl Switchboard {
         }
     }
 
-    /// The ACK of a refusal belongs to the transaction of the INVITE (RFC 3261 §17.1.1.3).
+    /// The ACK of a refusal belongs to the transaction of the INVITE (RFC 3261 §17.1.1.3), which sends it itself if there is one.
     pub(super) fn acknowledge_refusal(&mut self, key: Key, response: &Message) {
+        if self.flow_to(key).is_some() {
+            return;
+        }
         let sent = self.changes.legs.get(&key).and_then(|leg| leg.sent.as_ref());
         let ack = sent.and_then(|sent| {
             let invite = &sent.request;
@@ -126,7 +129,8 @@ impl Switchboard {
         if let Some(leg) = self.target_at(key) {
             return self.lose_outbound_leg(now, leg, Side::Outside);
         }
-        if self.outbound.contains(call) {
+        let is_rung = side == Side::Device && self.outbound.is_part(call);
+        if self.outbound.goes_out(call) && !is_rung {
             return self.lose_outbound_leg(now, call, side);
         }
         match (side, self.device_of(call)) {
@@ -148,13 +152,19 @@ impl Switchboard {
             return self.outbound.reach(leg);
         }
         match side {
+            Side::Outside if self.outbound.is_inside(call) => self.flow_to_desk((call, side)),
             Side::Outside => self.outer.get(&call).map(OuterLeg::reach).or_else(|| self.outbound.reach(call)),
-            Side::Device => self.flow_to_desk(call),
+            Side::Device => self.flow_to_desk((call, side)),
         }
     }
 
     fn allow_to(&self, key: Key) -> &'static str {
-        if key.1 == Side::Device && self.target_at(key).is_none() { DEVICE_ALLOW } else { ALLOW }
+        if self.is_device(key) { DEVICE_ALLOW } else { ALLOW }
+    }
+
+    /// Whether the end of a leg is a device.
+    fn is_device(&self, key: Key) -> bool {
+        self.target_at(key).is_none() && (key.1 == Side::Device || self.device_at(key).is_some())
     }
 
     /// Where a device reaches the edge: a desk phone by the flow it is spoken to.
@@ -173,15 +183,14 @@ impl Switchboard {
         }
     }
 
-    pub(in crate::switchboard) fn contact_of(&mut self, (call, side): Key) -> String {
-        if self.target_at((call, side)).is_some() {
-            return format!("<sip:edge@{}>", self.settings.udp_address);
+    pub(in crate::switchboard) fn contact_of(&mut self, key: Key) -> String {
+        if self.is_device(key) {
+            let desk = self.flow_to_desk(key);
+            return self.contact_for_device(desk);
         }
-        let desk = self.flow_to_desk(call);
-        match (side, self.outer.get(&call)) {
-            (Side::Device, _) => self.contact_for_device(desk),
-            (Side::Outside, Some(leg)) => format!("<{}>", leg.contact()),
-            (Side::Outside, None) => format!("<sip:edge@{}>", self.settings.udp_address),
+        match self.outer.get(&key.0).filter(|_| key.1 == Side::Outside) {
+            Some(leg) => format!("<{}>", leg.contact()),
+            None => format!("<sip:edge@{}>", self.settings.udp_address),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod ending;
 mod event;
 mod hops;
+mod inside;
 mod passing;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,8 @@ enum Phase {
     Talking,
     /// The device has left: the far end talks, or waits to talk, with somebody it was passed on to.
     Passed,
+    /// A colleague is called: the call of the colleague's devices decides, and hears what the device that calls does.
+    Inside,
     /// Over, but not yet durable.
     Ending { overdue_at: Timestamp, farewell: Farewell },
     /// Over and durable.
@@ -51,6 +54,8 @@ pub(super) struct Call {
     dialled: String,
     phase: Phase,
     plan: Option<DialPlan>,
+    /// Whether it is only the far half of a call that rings its own user first: that call has the row.
+    is_part: bool,
     /// Which of the plan's trunks has its turn.
     turn: usize,
     started_at: Timestamp,
@@ -72,6 +77,7 @@ impl Call {
             dialled: dialled.to_owned(),
             phase: Phase::Routing,
             plan: None,
+            is_part: false,
             turn: 0,
             started_at: now,
             answered_at: None,
@@ -83,6 +89,19 @@ impl Call {
         };
         call.mark_device(now, Milestone::Invited, None);
         call
+    }
+
+    /// The far half of a call that rings its own user first; it waits until a device of theirs has answered.
+    pub(super) fn part(id: CallId, device: DeviceIdentity, settings: &Settings, now: Timestamp) -> Self {
+        let mut call = Self { is_part: true, ..Self::new(id, device, "", settings, now) };
+        call.actions.clear();
+        call
+    }
+
+    /// A device of the user answered: the far end is called for it.
+    pub(super) fn begin(&mut self, now: Timestamp, device: DeviceIdentity, plan: DialPlan) {
+        (self.device, self.started_at) = (device, now);
+        self.route(now, OutboundDecision::Dial(plan));
     }
 
     /// Takes in what happened.
@@ -105,6 +124,7 @@ impl Call {
             Event::Registered { is_known: false } | Event::DeviceLost => self.lose_device(now),
             Event::Passing(passing) => self.pass(now, passing),
             Event::Persisted => self.note_durable(now),
+            Event::Over(farewell) => self.end_inside(farewell),
         }
     }
 
@@ -113,7 +133,12 @@ impl Call {
         let is_due = self.poll_timeout().is_some_and(|(at, _)| at <= now);
         match self.phase {
             Phase::Ending { .. } if is_due => self.finish(),
-            Phase::Routing | Phase::Offering | Phase::Calling { .. } | Phase::Joining | Phase::Talking
+            Phase::Routing
+            | Phase::Offering
+            | Phase::Calling { .. }
+            | Phase::Joining
+            | Phase::Talking
+            | Phase::Inside
                 if self.absence_ends_at().is_some_and(|at| at <= now) =>
             {
                 self.lose_device(now);
@@ -129,6 +154,7 @@ impl Call {
             | Phase::Joining
             | Phase::Talking
             | Phase::Passed
+            | Phase::Inside
             | Phase::Ending { .. }
             | Phase::Gone => {}
         }
@@ -144,7 +170,7 @@ impl Call {
                 absence.into_iter().chain([ring_limit]).chain(silence).min()
             }
             Phase::Routing | Phase::Offering | Phase::Joining => absence.into_iter().chain([ring_limit]).min(),
-            Phase::Talking => absence,
+            Phase::Talking | Phase::Inside => absence,
             Phase::Ending { overdue_at, .. } => Some((overdue_at, Why::PersistLimit(self.id))),
             Phase::Passed | Phase::Gone => None,
         }
@@ -180,6 +206,21 @@ impl Call {
         self.phase == Phase::Passed
     }
 
+    /// Whether it is only the far half of a call that rings its own user first.
+    pub(super) const fn is_part(&self) -> bool {
+        self.is_part
+    }
+
+    /// Whether a colleague is called.
+    pub(super) fn is_inside(&self) -> bool {
+        self.phase == Phase::Inside
+    }
+
+    /// When the INVITE came.
+    pub(super) const fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
     /// The device that calls.
     pub(super) const fn device(&self) -> DeviceIdentity {
         self.device
@@ -195,9 +236,12 @@ impl Call {
         match self.phase {
             _ if self.device != device => WokenCallState::Unknown,
             Phase::Passed | Phase::Ending { .. } | Phase::Gone => WokenCallState::Over,
-            Phase::Routing | Phase::Offering | Phase::Calling { .. } | Phase::Joining | Phase::Talking => {
-                WokenCallState::Ringing
-            }
+            Phase::Routing
+            | Phase::Offering
+            | Phase::Calling { .. }
+            | Phase::Joining
+            | Phase::Talking
+            | Phase::Inside => WokenCallState::Ringing,
         }
     }
 
@@ -212,6 +256,10 @@ impl Call {
                 self.phase = Phase::Offering;
                 self.actions.push_back(Action::AskOffer);
                 self.show(CallState::Queued);
+            }
+            OutboundDecision::Colleague(decision) => {
+                self.phase = Phase::Inside;
+                self.actions.push_back(Action::CallColleague(decision));
             }
             OutboundDecision::Reject { status, outcome } => {
                 self.mark(now, Milestone::Routed, Some("rejected"));
@@ -253,7 +301,7 @@ impl Call {
             }
             // The answer and the CANCEL crossed.
             Phase::Ending { .. } | Phase::Gone => self.actions.push_back(Action::HangUpFar),
-            Phase::Routing | Phase::Offering | Phase::Joining | Phase::Talking | Phase::Passed => {}
+            Phase::Routing | Phase::Offering | Phase::Joining | Phase::Talking | Phase::Passed | Phase::Inside => {}
         }
     }
 
@@ -274,6 +322,9 @@ impl Call {
     }
 
     fn show(&mut self, state: CallState) {
+        if self.is_part {
+            return;
+        }
         self.actions.push_back(Action::Changed(self.facts(state)));
     }
 

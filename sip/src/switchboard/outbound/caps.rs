@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use callfield_domain::{TenantId, Timestamp, UserId};
 
-use crate::switchboard::{DeviceIdentity, OutboundCaps};
+use crate::switchboard::OutboundCaps;
 
 /// What "a minute" of the caps is: any, not that of the clock.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -48,7 +48,7 @@ pub(super) struct Meter {
 
 impl Meter {
     /// Counts a call; it must be released when it is over.
-    pub(super) fn take(&mut self, now: Timestamp, who: DeviceIdentity, caps: &OutboundCaps) -> Result<(), Reached> {
+    pub(super) fn take(&mut self, now: Timestamp, who: (TenantId, UserId), caps: &OutboundCaps) -> Result<(), Reached> {
         while self.begun.front().is_some_and(|(at, _)| *at + WINDOW <= now) {
             self.begun.pop_front();
         }
@@ -73,7 +73,7 @@ impl Meter {
     }
 
     /// A call that was counted is over.
-    pub(super) fn release(&mut self, who: DeviceIdentity) {
+    pub(super) fn release(&mut self, who: (TenantId, UserId)) {
         for payer in payers_of(who) {
             let Some(live) = self.live.get_mut(&payer) else { continue };
             *live = live.saturating_sub(1);
@@ -93,13 +93,13 @@ impl Meter {
     }
 }
 
-fn payers_of(who: DeviceIdentity) -> [Payer; 2] {
-    [Payer::User(who.tenant, who.user), Payer::Company(who.tenant)]
+fn payers_of((tenant, user): (TenantId, UserId)) -> [Payer; 2] {
+    [Payer::User(tenant, user), Payer::Company(tenant)]
 }
 
 #[cfg(test)]
 mod tests {
-    use callfield_domain::{DeviceId, Random, Seed};
+    use callfield_domain::{Random, Seed};
 
     use super::*;
 
@@ -107,14 +107,10 @@ mod tests {
         OutboundCaps { user_calls: 2, user_calls_a_minute: 3, company_calls: 3, company_calls_a_minute: 5 };
 
     /// Two users of one company, and one of another.
-    fn people() -> [DeviceIdentity; 3] {
+    fn people() -> [(TenantId, UserId); 3] {
         let mut random = Random::new(Seed::from_number(1));
         let companies = [TenantId::new(at(0), &mut random), TenantId::new(at(0), &mut random)];
-        [companies[0], companies[0], companies[1]].map(|tenant| DeviceIdentity {
-            tenant,
-            user: UserId::new(at(0), &mut random),
-            device: DeviceId::new(at(0), &mut random),
-        })
+        [companies[0], companies[0], companies[1]].map(|tenant| (tenant, UserId::new(at(0), &mut random)))
     }
 
     fn at(seconds: i64) -> Timestamp {

@@ -9,7 +9,7 @@ use crate::message::{Message, Method};
 use crate::switchboard::outer::name_of;
 use crate::switchboard::repetition::Repetition;
 use crate::switchboard::trunk::flow_of;
-use crate::switchboard::{Account, Side, Switchboard};
+use crate::switchboard::{Account, Switchboard};
 use crate::transaction::{Flow as Hop, Input as Layer, ServerId};
 
 /// What carries the leg of a desk phone that calls.
@@ -79,7 +79,8 @@ impl Switchboard {
     pub(super) fn carry_to_origin(&mut self, now: Timestamp, call: CallId, message: Option<Message>) {
         let (Some(message), Some(outbound)) = (message, self.outbound.calls.get(&call)) else { return };
         let device = outbound.call.device().device;
-        let Some(desk) = outbound.origin.as_ref().and_then(|origin| origin.desk.as_ref()) else {
+        let Some(origin) = &outbound.origin else { return };
+        let Some(desk) = &origin.desk else {
             return self.transmit_to(device, Some(message.as_bytes().clone()));
         };
         let (flow, server, bye) = (desk.flow, desk.server, desk.bye);
@@ -96,8 +97,8 @@ impl Switchboard {
     /// The ACK of a 200 to a desk phone that called.
     pub(in crate::switchboard) fn take_desk_origin_ack(&mut self, now: Timestamp, ack: &Message) {
         let Some(call) = self.desk_origin(ack) else { return };
-        let key = (call, Side::Device);
-        if self.device_of(call).is_some() && self.take_change_ack(now, key, ack) {
+        let key = (call, self.outbound.side_of_origin(call));
+        if self.device_at(key).is_some() && self.take_change_ack(now, key, ack) {
             return;
         }
         let Some(origin) = self.outbound.origin(call) else { return };
@@ -125,10 +126,11 @@ impl Switchboard {
     pub(in crate::switchboard) fn take_desk_origin_bye(&mut self, now: Timestamp, id: ServerId, bye: &Message) -> bool {
         let Some(call) = self.desk_origin_dialog(bye) else { return false };
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return false };
-        let Some(origin) = &mut outbound.origin else { return false };
+        let is_gone = outbound.call.is_gone();
+        let Some(origin) = outbound.origin() else { return false };
         // Who hangs up has surely heard the answer.
         origin.confirm();
-        if outbound.call.is_gone() {
+        if is_gone {
             self.respond(now, id, bye, 200);
             self.settle_outbound(now, call);
             return true;

@@ -63,13 +63,13 @@ impl Switchboard {
 
     /// The ACK of whatever the device got as the answer to its INVITE.
     pub(in crate::switchboard) fn take_device_ack(&mut self, now: Timestamp, device: DeviceId, ack: &Message) {
-        let inner = self.inner.owner(ack.call_id(), device);
-        let Some(call) = inner.or_else(|| self.origin_named(device, ack)) else { return };
-        let key = (call, Side::Device);
-        if self.device_of(call) == Some(device) && self.take_change_ack(now, key, ack) {
+        let Some(key) = self.leg_named(device, ack) else { return };
+        let (call, side) = key;
+        if self.device_at(key) == Some(device) && self.take_change_ack(now, key, ack) {
             return;
         }
-        if let Some(origin) = self.outbound.origin(call) {
+        let is_origin = side == self.outbound.side_of_origin(call);
+        if let Some(origin) = self.outbound.origin(call).filter(|_| is_origin) {
             origin.confirm();
         }
         self.note_confirmed(now, key);
@@ -103,10 +103,11 @@ impl Switchboard {
     ) -> bool {
         let Some(call) = self.origin_dialog(device, bye) else { return false };
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return false };
-        let Some(origin) = &mut outbound.origin else { return false };
+        let is_gone = outbound.call.is_gone();
+        let Some(origin) = outbound.origin() else { return false };
         // Who hangs up has surely heard the answer.
         origin.confirm();
-        if outbound.call.is_gone() {
+        if is_gone {
             self.answer_device(connection, bye, 200);
             self.settle_outbound(now, call);
         } else {
@@ -165,19 +166,28 @@ impl Switchboard {
         Some(status)
     }
 
-    fn is_known(&self, call: CallId) -> bool {
+    pub(super) fn is_known(&self, call: CallId) -> bool {
         self.calls.contains_key(&call) || self.outbound.contains(call) || self.memory.holds(call)
     }
 
     /// The INVITE again, on another connection: the last answer may have been lost with the old one.
     fn repeat_origin(&mut self, connection: ConnectionId, call: CallId, invite: &Message) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
-        let device = outbound.call.device().device;
-        let Some(origin) = outbound.origin.as_ref().filter(|origin| origin.is_same_transaction(invite)) else {
+        let Some(origin) = &outbound.origin else { return };
+        if !origin.is_same_transaction(invite) {
             return self.answer_device(connection, invite, 482);
-        };
-        let answer = origin.last_answer();
+        }
+        let (device, answer) = (outbound.call.device().device, origin.last_answer());
         self.transmit_to(device, answer);
+    }
+
+    /// The leg whose Call-ID a message of its device has.
+    pub(in crate::switchboard) fn leg_named(&self, device: DeviceId, message: &Message) -> Option<(CallId, Side)> {
+        let rung = self.inner.owner(message.call_id(), device).map(|call| (call, Side::Device));
+        rung.or_else(|| {
+            let call = self.origin_named(device, message)?;
+            Some((call, self.outbound.side_of_origin(call)))
+        })
     }
 
     /// The outbound call whose Call-ID a message of its device has.

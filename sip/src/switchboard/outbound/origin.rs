@@ -12,6 +12,7 @@ use super::desk::DeskSide;
 use crate::dialog::Dialog;
 use crate::message::{Message, Method};
 use crate::session::{Terms, TimerSettings};
+use crate::switchboard::DeviceKind;
 use crate::switchboard::inner::Edge;
 use crate::switchboard::outer::{DEVICE_ALLOW, name_of, reason};
 use crate::switchboard::repetition::Repetition;
@@ -67,6 +68,11 @@ impl Origin {
     /// What was agreed on by the 200.
     pub(super) const fn terms(&self) -> &Terms {
         &self.terms
+    }
+
+    /// What the device is.
+    pub(super) const fn kind(&self) -> DeviceKind {
+        if self.desk.is_some() { DeviceKind::Desk } else { DeviceKind::Phone }
     }
 
     /// The Call-ID that the device chose.

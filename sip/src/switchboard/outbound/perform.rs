@@ -6,10 +6,10 @@ use callfield_domain::{CallId, Milestone, TimelineEvent, Timestamp};
 use super::call::{Action, Event};
 use super::{Asked, Far};
 use crate::message::Message;
-use crate::switchboard::call::Farewell;
+use crate::switchboard::call::{Event as Inner, Farewell};
 use crate::switchboard::memory::Remembered;
 use crate::switchboard::outer::reason;
-use crate::switchboard::{DeviceKind, OutboundDecision, Output, Side, Switchboard, WokenCallState};
+use crate::switchboard::{DeviceIdentity, OutboundDecision, Output, Side, Switchboard, WokenCallState};
 use crate::transaction::{ClientId, Flow, Input as Layer};
 
 impl Switchboard {
@@ -28,7 +28,8 @@ impl Switchboard {
     /// Counts a call that may go out; what it ran into if its user or company has called enough.
     fn meter(&mut self, now: Timestamp, call: CallId) -> Option<&'static str> {
         let outbound = self.outbound.calls.get_mut(&call).filter(|outbound| outbound.call.is_routing())?;
-        let taken = self.outbound.meter.take(now, outbound.call.device(), &self.settings.outbound_caps);
+        let DeviceIdentity { tenant, user, .. } = outbound.call.device();
+        let taken = self.outbound.meter.take(now, (tenant, user), &self.settings.outbound_caps);
         outbound.is_metered = taken.is_ok();
         let reason = taken.err()?.reason();
         self.count(reason);
@@ -87,8 +88,12 @@ impl Switchboard {
             Action::Changed(facts) => self.outputs.push_back(Output::CallChanged(facts)),
             Action::Timeline(event) => self.outputs.push_back(Output::Timeline { call, event }),
             Action::EndMedia => self.end_media(now, call),
+            Action::CallColleague(decision) => self.call_colleague(now, call, decision),
+            Action::TellInside(event) => self.tell(now, call, event),
             Action::AskOffer => self.ask_for_trunk_offer(call),
             Action::AskAnswer => self.ask_for_device_answer(call),
+            Action::Over(outcome) => self.tell(now, call, Inner::FarOver(outcome)),
+            Action::Accept if self.outbound.is_part(call) => self.tell(now, call, Inner::Joined),
             Action::Ring => self.answer_origin(now, call, 180, None),
             Action::Accept => {
                 let sdp = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.answer.take());
@@ -101,6 +106,7 @@ impl Switchboard {
                 device.into_iter().for_each(|device| self.release_device(now, call, device));
             }
             Action::Finish(farewell) => self.finish_outbound(now, call, farewell),
+            Action::FinishInside(farewell) => drop(self.say_farewell(now, call, farewell)),
             Action::Invite | Action::InviteNext | Action::Cancel | Action::HangUpFar => {
                 self.perform_at_far(now, call, &action);
             }
@@ -126,17 +132,21 @@ impl Switchboard {
                     self.request_far(now, call, Asked::Bye, flow, bye);
                 }
             }
-            Action::AskOffer
+            Action::CallColleague(_)
+            | Action::TellInside(_)
+            | Action::AskOffer
             | Action::Ring
             | Action::AskAnswer
             | Action::Accept
             | Action::HangUpDevice
             | Action::ReleaseDevice
             | Action::EndMedia
+            | Action::Over(_)
             | Action::Persist(_)
             | Action::Changed(_)
             | Action::Timeline(_)
-            | Action::Finish(_) => {}
+            | Action::Finish(_)
+            | Action::FinishInside(_) => {}
         }
     }
 
@@ -175,41 +185,51 @@ impl Switchboard {
 
     fn ask_for_trunk_offer(&mut self, call: CallId) {
         let Some(outbound) = self.outbound.calls.get(&call) else { return };
-        let Some(origin) = &outbound.origin else { return };
-        let (device, device_sdp) = (outbound.call.device().device, origin.sdp());
-        let kind = if origin.desk.is_some() { DeviceKind::Desk } else { DeviceKind::Phone };
+        let device = outbound.call.device().device;
+        let Some(origin) = &outbound.origin else { return self.ask_for_far_offer(device, call) };
+        let (device_sdp, kind) = (origin.sdp(), origin.kind());
         self.outputs.push_back(Output::TrunkOfferWanted { call, device, kind, device_sdp });
     }
 
     fn ask_for_device_answer(&mut self, call: CallId) {
         let Some(far) = self.far(call) else { return };
         let trunk_sdp = std::mem::take(&mut far.sdp);
-        self.outputs.push_back(Output::DeviceAnswerWanted { call, trunk_sdp });
+        let is_part = self.outbound.is_part(call);
+        self.outputs.push_back(match is_part {
+            true => Output::FarAnswered { call, far_sdp: trunk_sdp },
+            false => Output::DeviceAnswerWanted { call, trunk_sdp },
+        });
     }
 
     pub(super) fn hang_up_origin(&mut self, now: Timestamp, call: CallId) {
-        let origin = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.origin.as_mut());
-        let bye = origin.and_then(|origin| origin.bye(now, &self.edge, &mut self.random));
+        let Some(origin) = self.outbound.origin(call) else { return };
+        let bye = origin.bye(now, &self.edge, &mut self.random);
         self.carry_to_origin(now, call, bye);
     }
 
     /// The row is durable: whoever waits for the end is told, and the call is only remembered.
     fn finish_outbound(&mut self, now: Timestamp, call: CallId, farewell: Farewell) {
-        if let Farewell::Refuse(status) = farewell {
-            self.answer_origin(now, call, status, None);
-        }
         self.outbound.live -= 1;
-        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
-        let identity = outbound.call.device();
-        if let Some(bye) = outbound.origin.as_mut().and_then(|origin| origin.bye_received.take()) {
-            let response = bye.response(200, reason(200)).build();
-            self.carry_to_origin(now, call, Some(response));
-        }
-        self.finish_far(now, call);
+        let Some(identity) = self.say_farewell(now, call, farewell) else { return };
         self.finish_transfer(now, call);
         let owner = (identity.tenant, identity.user);
         let remembered = Remembered { owner, winner: Some(identity.device), state: WokenCallState::Over };
         self.memory.remember(now, call, remembered);
+    }
+
+    /// Tells both ends what they wait for; the device that called.
+    fn say_farewell(&mut self, now: Timestamp, call: CallId, farewell: Farewell) -> Option<DeviceIdentity> {
+        if let Farewell::Refuse(status) = farewell {
+            self.answer_origin(now, call, status, None);
+        }
+        let outbound = self.outbound.calls.get_mut(&call)?;
+        let identity = outbound.call.device();
+        if let Some(bye) = outbound.origin().and_then(|origin| origin.bye_received.take()) {
+            let response = bye.response(200, reason(200)).build();
+            self.carry_to_origin(now, call, Some(response));
+        }
+        self.finish_far(now, call);
+        Some(identity)
     }
 
     /// The far end is told at last, and neither its trunk nor the meter counts the call any more.
@@ -217,7 +237,8 @@ impl Switchboard {
         self.outbound.hold(call, None);
         let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
         if std::mem::take(&mut outbound.is_metered) {
-            self.outbound.meter.release(outbound.call.device());
+            let DeviceIdentity { tenant, user, .. } = outbound.call.device();
+            self.outbound.meter.release((tenant, user));
         }
         let byes = outbound.far.as_mut().map(|far| std::mem::take(&mut far.unanswered)).unwrap_or_default();
         for (id, bye) in byes {

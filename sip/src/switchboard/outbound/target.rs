@@ -89,7 +89,12 @@ impl Switchboard {
                     self.fail_transfer(now, passes, status);
                 }
             }
-            Action::Changed(_) | Action::ReleaseDevice => {}
+            Action::Changed(_)
+            | Action::ReleaseDevice
+            | Action::CallColleague(_)
+            | Action::TellInside(_)
+            | Action::Over(_)
+            | Action::FinishInside(_) => {}
             Action::Invite | Action::InviteNext | Action::Cancel | Action::HangUpFar => {
                 self.perform_at_far(now, leg, &action);
             }

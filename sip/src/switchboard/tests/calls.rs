@@ -203,3 +203,27 @@ fn a_phone_whose_app_was_killed_during_the_call_ends_it_when_it_is_back() {
     assert_eq!(story.rows(), [Outcome::Completed]);
     assert!(story.trunk.iter().any(|message| message.method() == &Method::Bye && message.is_request()));
 }
+
+#[test]
+fn a_user_who_does_not_want_to_be_rung_is_neither_pushed_nor_invited_and_has_the_row() {
+    let mut story = Story::awake();
+    story.answers = false;
+    story.dial();
+    let Decision::Ring(plan) = story.ring() else { panic!("no plan") };
+    let (call, user) = (story.call(), plan.user);
+    let plan = RingPlan { why: "dnd".to_owned(), ..plan };
+    let decision = Decision::Spare { plan, status: 486, outcome: Outcome::Busy };
+    story.answers = true;
+    story.tell(Input::Routed { call, decision });
+    assert_eq!(story.statuses(&Method::Invite), [100, 486]);
+    assert!(!story.shell.iter().any(|output| matches!(output, Output::Wake(_) | Output::BranchOfferWanted { .. })));
+    let row =
+        story.shell.iter().find_map(|output| if let Output::Persist(facts) = output { Some(facts) } else { None });
+    assert_eq!(row.and_then(|facts| facts.user), Some(user));
+    let is_told = story.shell.iter().any(|output| {
+        matches!(output, Output::Timeline { event, .. }
+            if event.milestone == Milestone::Routed && event.detail.as_deref() == Some("dnd"))
+    });
+    assert!(is_told);
+    assert_eq!(story.edge.live_calls(), 0);
+}

@@ -793,3 +793,44 @@ fn an_ack_goes_to_where_the_phone_is_and_not_to_its_stale_contact() {
     story.run_until(60_000);
     assert_eq!(story.edge.live_calls(), 1, "the call outlives the 32 s in which an answer is repeated");
 }
+
+#[test]
+fn a_desk_phone_calls_a_colleague_and_either_hangs_up() {
+    for is_desk in [true, false] {
+        let mut story = Story::house();
+        story.tell_phone(1, AgentInput::Register { call: None });
+        story.log_in(desk(), 1, CONTACT, USER, "secret");
+        let asked = story.ask(desk(), &desk_invite(1));
+        let ack = asked_ack(&asked, 1);
+        story.tell(Input::Received { flow: desk(), bytes: ack.as_bytes().clone() });
+        let request = signed(&challenges(&asked)[0], &desk_invite(2), USER, "secret");
+        story.tell(Input::Received { flow: desk(), bytes: request.as_bytes().clone() });
+        let asked = story.shell.iter().find_map(|output| {
+            let Output::OutboundRouteWanted(question) = output else { return None };
+            Some(question.call)
+        });
+        let call = asked.unwrap();
+        story.tell_phone(1, AgentInput::Answer { call });
+        assert_eq!(story.desk_hears(), [100, 180, 200]);
+        story.desk_in_dialog("ACK", 2);
+        story.change = Some("v=new".to_owned());
+        story.renews = true;
+        story.desk_in_dialog("INVITE", 3);
+        assert_eq!(story.trunk.last().unwrap().body().as_ref(), b"v=new Outside answer");
+        story.desk_in_dialog("ACK", 3);
+        let renewal = story.phones[1].got.iter().rfind(|message| message.method() == &Method::Invite).unwrap();
+        assert_eq!(renewal.body().as_ref(), b"v=new Device offer");
+        if is_desk {
+            story.desk_in_dialog("BYE", 4);
+            assert_eq!(story.trunk.last().unwrap().status(), Some(200));
+        } else {
+            story.tell_phone(1, AgentInput::HangUp { call });
+            let bye = story.at_desk(&Method::Bye)[0].clone();
+            let bytes = bye.response(200, "OK").build().as_bytes().clone();
+            story.tell(Input::Received { flow: desk(), bytes });
+        }
+        assert_eq!(story.rows(), [callfield_domain::Outcome::Completed]);
+        assert_eq!(story.edge.live_calls(), 0);
+        assert!(story.at_trunk(&Method::Invite).is_empty());
+    }
+}

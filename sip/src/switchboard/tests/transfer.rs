@@ -11,7 +11,12 @@ const TO: &str = "Refer-To: <sip:+81398765432@phones.test>\n";
 impl Story {
     /// A request of phone 0 in the dialog of its leg.
     fn phone_says(&self, method: &str, cseq: u32, headers: &str) -> Input {
-        let got = &self.phones[0].got;
+        self.says(0, method, cseq, headers, "")
+    }
+
+    /// A request of a phone in the dialog of its leg.
+    pub(super) fn says(&self, phone: usize, method: &str, cseq: u32, headers: &str, body: &str) -> Input {
+        let got = &self.phones[phone].got;
         let rung = got.iter().find(|message| message.method() == &Method::Ack && message.to().tag().is_some());
         let answered = got.iter().find(|message| message.status() == Some(200) && message.method() == &Method::Invite);
         let (from, to, call_id) = match (rung, answered) {
@@ -22,9 +27,10 @@ impl Story {
         let text = format!(
             "{method} sip:edge@phones.test;transport=ws SIP/2.0\nVia: SIP/2.0/WSS x.invalid;branch=z9hG4bK{method}{cseq}\n\
              Max-Forwards: 70\nFrom: {from}\nTo: {to}\nCall-ID: {call_id}\nCSeq: {cseq} {method}\n{headers}\
-             Content-Length: 0\n\n"
+             Content-Length: {}\n\n{body}",
+            body.len()
         );
-        let flow = Flow::Stream(self.phones[0].connection.unwrap());
+        let flow = Flow::Stream(self.phones[phone].connection.unwrap());
         Input::Received { flow, bytes: text.replace('\n', "\r\n").into() }
     }
 
@@ -51,11 +57,11 @@ impl Story {
         invites.filter(|invite| invite.to().tag().is_none()).last().unwrap().clone()
     }
 
-    fn sent(&self, method: &Method) -> usize {
+    pub(super) fn sent(&self, method: &Method) -> usize {
         self.trunk.iter().filter(|message| message.is_request() && message.method() == method).count()
     }
 
-    fn milestones(&self) -> Vec<Milestone> {
+    pub(super) fn milestones(&self) -> Vec<Milestone> {
         let all = self.shell.iter().filter_map(|output| {
             let Output::Timeline { call, event } = output else { return None };
             Some((*call, event.milestone))

@@ -13,7 +13,7 @@ impl Switchboard {
     pub(in crate::switchboard) fn notify(&mut self, now: Timestamp, call: CallId, status: u16, is_last: bool) {
         let Some(transfer) = self.transfers.of.get(&call).filter(|transfer| !transfer.has_left) else { return };
         let (device, cseq) = (transfer.device, transfer.cseq);
-        let flow = self.flow_of_desk(call, device);
+        let flow = self.flow_of_desk((call, Side::Device), device);
         let contact = self.contact_for_device(flow);
         let Some(start) = self.referrer_dialog(call, device).map(|dialog| dialog.request(Method::Notify)) else {
             return;

@@ -6,7 +6,7 @@ use super::{Passing, Stage, Transfer};
 use crate::message::{Message, Method};
 use crate::switchboard::changes::{Arrival, Key};
 use crate::switchboard::outer::{SUPPORTED, reason};
-use crate::switchboard::{Account, ConnectionId, DeviceIdentity, OutboundQuestion, Output, Side, Switchboard};
+use crate::switchboard::{Account, ConnectionId, DeviceIdentity, OutboundQuestion, Output, Switchboard};
 use crate::transaction::{Flow as Hop, Input as Layer, ServerId};
 use crate::uri::Scheme;
 
@@ -21,7 +21,7 @@ impl Switchboard {
     ) {
         let arrival = Arrival::Connection(connection);
         match self.device_leg(identity.device, refer) {
-            Some(call) => self.take_refer(now, (call, Side::Device), arrival, identity, refer),
+            Some(key) => self.take_refer(now, key, arrival, identity, refer),
             None => self.refuse_outside(now, arrival, refer),
         }
     }
@@ -55,7 +55,7 @@ impl Switchboard {
     ) {
         let arrival = Arrival::Transaction(id);
         match self.desk_leg(refer) {
-            Some(key) if self.device_of(key.0) == Some(account.identity.device) => {
+            Some(key) if self.device_at(key) == Some(account.identity.device) => {
                 self.take_refer(now, key, arrival, account.identity, refer);
             }
             Some(_) => {

@@ -35,6 +35,7 @@ fn a_migration_without_its_twin_is_found() {
 fn a_statement_outside_the_list_counts_for_one_engine() {
     let found = |text| dialect_statements(&Source::planted("server/src/db/calls.rs", text)).len();
     assert_eq!(found("statements! {\n    ONE = \"SELECT 1\";\n    TWO = \"UPDATE a\";\n}\n"), 0);
+    assert_eq!(found("bulks! {\n    ONE = \"INSERT INTO a\", \"(:1)\", 1, \"\";\n}\n"), 0);
     assert_eq!(found("statements! {\n    ONE = { sqlite: \"SELECT 1\", postgres: \"SELECT 2\" };\n}\n"), 1);
     assert_eq!(found("statements! {\n    ONE = \"SELECT 1\";\n}\nconst LOCK: &str = \"SELECT lock()\";\n"), 1);
 }
@@ -46,12 +47,13 @@ fn unpaired(paths: &[&str]) -> Vec<String> {
     of("migrations/sqlite/").symmetric_difference(&of("migrations/postgres/")).cloned().collect()
 }
 
-/// Statements that stand outside `statements!`, where no test prepares them on both engines, or have two texts in it.
+/// Statements that stand outside `statements!` and `bulks!`, where no test prepares them on both engines, or have two texts in it.
 fn dialect_statements(source: &Source) -> Vec<String> {
     let mut found = Vec::new();
     let mut in_list = false;
     for (at, line) in source.lines() {
-        in_list = (in_list || line.starts_with("statements! {")) && line != "}";
+        let is_list = line.starts_with("statements! {") || line.starts_with("bulks! {");
+        in_list = (in_list || is_list) && line != "}";
         let has_statement = STATEMENT_STARTS.iter().any(|start| line.contains(start));
         if line.contains("sqlite: \"") || (has_statement && !in_list) {
             found.push(format!("{}:{at}: {}", source.path, line.trim()));

@@ -3,7 +3,7 @@
 use callfield_domain::{CallFacts, CallState, Milestone, Outcome, Timestamp};
 
 use super::{Action, Call, Phase};
-use crate::switchboard::call::Farewell;
+use crate::switchboard::call::{Event as Inside, Farewell};
 
 impl Call {
     pub(super) fn refuse(&mut self, now: Timestamp, status: u16) {
@@ -20,6 +20,7 @@ impl Call {
             | Phase::Joining
             | Phase::Talking
             | Phase::Passed
+            | Phase::Inside
             | Phase::Ending { .. }
             | Phase::Gone => {}
         }
@@ -40,8 +41,11 @@ impl Call {
 
     /// The device gives up before the answer.
     pub(super) fn cancel(&mut self, now: Timestamp) {
+        self.tell_inside(Inside::CallerCancelled);
         if let Phase::Routing | Phase::Offering | Phase::Calling { .. } | Phase::Joining = self.phase {
-            self.mark_device(now, Milestone::CallerGone, None);
+            if !self.is_part {
+                self.mark_device(now, Milestone::CallerGone, None);
+            }
             self.let_far_go(now);
             self.end(now, Outcome::Canceled, Farewell::Refuse(487));
         }
@@ -55,9 +59,11 @@ impl Call {
 
     pub(super) fn hang_up(&mut self, now: Timestamp, is_device: bool) {
         match self.phase {
+            Phase::Inside if is_device => return self.tell_inside(Inside::CallerHungUp),
             Phase::Talking if is_device && self.is_referring => return self.leave(now, None),
             // It asked to be let go, and goes by itself.
             Phase::Passed if is_device => return self.actions.push_back(Action::ReleaseDevice),
+            Phase::Talking if is_device && self.is_part => {}
             Phase::Talking if is_device => self.mark_device(now, Milestone::HungUp, None),
             Phase::Talking | Phase::Passed => self.mark(now, Milestone::HungUp, Some("callee")),
             Phase::Joining if !is_device => return self.end(now, Outcome::Failed, Farewell::Refuse(480)),
@@ -65,6 +71,7 @@ impl Call {
             | Phase::Offering
             | Phase::Calling { .. }
             | Phase::Joining
+            | Phase::Inside
             | Phase::Ending { .. }
             | Phase::Gone => return,
         }
@@ -73,6 +80,10 @@ impl Call {
 
     /// The device that calls will not come back.
     pub(super) fn lose_device(&mut self, now: Timestamp) {
+        if self.phase == Phase::Inside {
+            self.absent_since = None;
+            return self.tell_inside(Inside::CallerGone);
+        }
         if self.phase != Phase::Talking {
             return self.cancel(now);
         }
@@ -91,6 +102,10 @@ impl Call {
 
     /// Ends the call in whatever phase; what the far end is still owed was said before.
     pub(super) fn end(&mut self, now: Timestamp, outcome: Outcome, farewell: Farewell) {
+        if self.is_part {
+            self.phase = Phase::Ending { overdue_at: now + self.persist_limit, farewell };
+            return self.actions.push_back(Action::Over(outcome));
+        }
         if self.plan.is_some() {
             self.actions.push_back(Action::EndMedia);
         }
@@ -104,7 +119,9 @@ impl Call {
 
     pub(super) fn note_durable(&mut self, now: Timestamp) {
         if let Phase::Ending { .. } = self.phase {
-            self.mark(now, Milestone::Durable, None);
+            if !self.is_part {
+                self.mark(now, Milestone::Durable, None);
+            }
             self.finish();
         }
     }
@@ -112,7 +129,8 @@ impl Call {
     pub(super) fn finish(&mut self) {
         if let Phase::Ending { farewell, .. } = self.phase {
             self.phase = Phase::Gone;
-            self.actions.push_back(Action::Finish(farewell));
+            let finish = if self.is_part { Action::FinishInside } else { Action::Finish };
+            self.actions.push_back(finish(farewell));
         }
     }
 
@@ -128,7 +146,7 @@ impl Call {
                 self.actions.push_back(Action::Cancel);
             }
             Phase::Joining | Phase::Talking | Phase::Passed => self.actions.push_back(Action::HangUpFar),
-            Phase::Routing | Phase::Offering | Phase::Ending { .. } | Phase::Gone => {}
+            Phase::Routing | Phase::Offering | Phase::Inside | Phase::Ending { .. } | Phase::Gone => {}
         }
     }
 }

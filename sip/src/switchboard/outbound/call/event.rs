@@ -1,10 +1,10 @@
 //! What happens to an outbound call, and what it wants done.
 
-use callfield_domain::{CallFacts, TimelineEvent};
+use callfield_domain::{CallFacts, Outcome, TimelineEvent};
 
-use crate::switchboard::OutboundDecision;
-use crate::switchboard::call::Farewell;
+use crate::switchboard::call::{Event as Inside, Farewell};
 use crate::switchboard::transfer::Passing;
+use crate::switchboard::{Decision, OutboundDecision};
 
 /// Something that happened to an outbound call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +43,17 @@ pub(in crate::switchboard) enum Event {
     Passing(Passing),
     /// The row is on disk.
     Persisted,
+    /// The call of a colleague's devices is over.
+    Over(Farewell),
 }
 
 /// What is to be done for an outbound call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::switchboard) enum Action {
+    /// Call a colleague.
+    CallColleague(Decision),
+    /// Tell the call of the colleague's devices what the device that calls does.
+    TellInside(Inside),
     /// Ask for the offer for the trunk.
     AskOffer,
     /// Send the INVITE.
@@ -70,6 +76,8 @@ pub(in crate::switchboard) enum Action {
     ReleaseDevice,
     /// Tell the shell that no media flows any more.
     EndMedia,
+    /// Tell the call that rang its own user first that its far half is over, and how.
+    Over(Outcome),
     /// Write the row.
     Persist(CallFacts),
     /// Show where the call stands.
@@ -78,4 +86,6 @@ pub(in crate::switchboard) enum Action {
     Timeline(TimelineEvent),
     /// Answer what either end still waits for; the call is then gone.
     Finish(Farewell),
+    /// The same for the device that called a colleague: the call of the colleague's devices is remembered for both.
+    FinishInside(Farewell),
 }
