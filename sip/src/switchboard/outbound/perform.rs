@@ -15,6 +15,7 @@ use crate::transaction::{ClientId, Flow, Input as Layer};
 impl Switchboard {
     /// The shell decided what becomes of a call.
     pub(in crate::switchboard) fn route_outbound(&mut self, now: Timestamp, call: CallId, decision: OutboundDecision) {
+        let decision = self.outbound.for_target(call, decision);
         if let OutboundDecision::Reject { .. } = &decision
             && self.outbound.contains(call)
         {

@@ -3,13 +3,13 @@
 //! Its machine is that of any outbound call; where that would speak with a device, the call is told whose end is passed on.
 //! It has no row, and its steps are shown with those of that call.
 
-use callfield_domain::{CallId, Milestone, TimelineEvent, Timestamp};
+use callfield_domain::{CallId, Milestone, Outcome, TimelineEvent, Timestamp};
 
 use super::call::{Action, Call, Event};
 use super::{Origin, Outbound, Outbounds};
 use crate::switchboard::call::Farewell;
 use crate::switchboard::transfer::Passing;
-use crate::switchboard::{DeviceIdentity, Output, Switchboard};
+use crate::switchboard::{DeviceIdentity, OutboundDecision, Output, Switchboard};
 
 impl Outbounds {
     /// The number that a leg calls.
@@ -20,6 +20,16 @@ impl Outbounds {
     /// The call whose end is passed on to this leg.
     pub(in crate::switchboard) fn passed_to(&self, leg: CallId) -> Option<CallId> {
         self.calls.get(&leg)?.passes
+    }
+
+    /// What the shell decided of a call, unless it cannot be done: nobody is passed on to a colleague yet.
+    pub(super) fn for_target(&self, leg: CallId, decision: OutboundDecision) -> OutboundDecision {
+        match decision {
+            OutboundDecision::Colleague(_) if self.passed_to(leg).is_some() => {
+                OutboundDecision::Reject { status: 501, outcome: Outcome::Failed }
+            }
+            OutboundDecision::Dial(_) | OutboundDecision::Colleague(_) | OutboundDecision::Reject { .. } => decision,
+        }
     }
 }
 

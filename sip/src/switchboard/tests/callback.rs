@@ -319,3 +319,14 @@ fn a_trunk_that_cannot_is_followed_by_the_next_without_the_user_hearing_of_it() 
     story.tell_phone(0, AgentInput::HangUp { call: id() });
     assert_eq!(story.facts().outcome, Some(Outcome::Completed));
 }
+
+#[test]
+fn nobody_is_passed_on_from_a_call_that_rang_its_own_user_first() {
+    let mut story = Story::talks_back();
+    story.tell_phone(0, AgentInput::Transfer { call: id(), to: "+81398765432".to_owned() });
+    let answer = story.phones[0].got.iter().rfind(|message| message.method() == &Method::Refer);
+    assert_eq!(answer.and_then(Message::status), Some(501));
+    assert_eq!((story.edge.live_calls(), story.rows().len(), story.sent(&Method::Invite)), (1, 0, 1));
+    story.tell_phone(0, AgentInput::HangUp { call: id() });
+    assert_eq!(story.facts().outcome, Some(Outcome::Completed));
+}

@@ -4,7 +4,7 @@ use callfield_domain::{Direction, Outcome};
 
 use super::outbound::{ended, id};
 use super::*;
-use crate::agent::EndReason;
+use crate::agent::{EndReason, TransferStep};
 
 fn identity_of(owner: DeviceIdentity) -> Identity {
     Identity { domain: "phones.test".to_owned(), user: owner.user, device: owner.device }
@@ -228,6 +228,22 @@ fn a_colleague_who_does_not_want_to_be_rung_is_not_and_has_the_missed_call() {
     let facts = story.facts();
     assert_eq!((facts.user, facts.outcome), (Some(story.phones[1].identity.user), Some(Outcome::Busy)));
     assert_eq!((facts.direction, story.edge.live_calls()), (Direction::Internal, 0));
+}
+
+#[test]
+fn no_colleague_passes_the_other_on_and_they_talk_on() {
+    for phone in 0..2 {
+        let mut story = Story::colleagues_talk();
+        story.tell_phone(phone, AgentInput::Transfer { call: id(), to: "+81398765432".to_owned() });
+        let answer = story.phones[phone].got.iter().rfind(|message| message.method() == &Method::Refer);
+        assert_eq!(answer.and_then(Message::status), Some(501));
+        let is_failed =
+            |news: &&AgentOutput| matches!(news, AgentOutput::TransferChanged { step: TransferStep::Failed(_), .. });
+        assert_eq!(story.phones[phone].news.iter().filter(is_failed).count(), 1);
+        assert_eq!((story.edge.live_calls(), story.rows().len(), story.trunk.len()), (1, 0, 0));
+        story.tell_phone(phone, AgentInput::HangUp { call: id() });
+        assert_eq!(story.facts().outcome, Some(Outcome::Completed));
+    }
 }
 
 #[test]

@@ -296,6 +296,23 @@ fn a_phone_that_was_away_hears_of_its_transfer_on_its_next_connection() {
 }
 
 #[test]
+fn nobody_is_passed_on_to_a_colleague_and_the_call_stays() {
+    let mut story = talking();
+    let (outside, heard) = (std::mem::replace(&mut story.outbound, Story::house().outbound), story.phones[1].got.len());
+    assert_eq!(story.refer(9, "Refer-To: <sip:202@phones.test>\n"), Some(202));
+    assert_eq!(story.notified().last(), Some(&("SIP/2.0 501 Not Implemented".to_owned(), true)));
+    assert_eq!((story.edge.live_calls(), story.rows().len(), story.sent(&Method::Bye)), (1, 0, 0));
+    assert_eq!(story.phones[1].got.len(), heard, "no colleague rings");
+    assert!(story.milestones().contains(&Milestone::TransferFailed));
+
+    story.outbound = outside;
+    assert_eq!(story.refer(10, TO), Some(202), "somebody outside may be called then");
+    let target = story.target();
+    story.send(&answer(&target, "200 OK", "v=far"));
+    assert!(story.milestones().contains(&Milestone::Transferred));
+}
+
+#[test]
 fn who_took_the_place_of_the_phone_changes_its_session_and_the_phone_does_not() {
     let (mut story, target) = passed();
     let renewed = story.trunk.last().unwrap().clone();

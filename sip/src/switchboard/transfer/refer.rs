@@ -88,6 +88,9 @@ impl Switchboard {
         if !self.is_changeable(key) {
             return Err((481, "refer_outside"));
         }
+        if self.outbound.is_inside(key.0) || self.outbound.is_part(key.0) {
+            return Err((501, "refer_inside"));
+        }
         if !self.is_confirmed(key) || self.transfers.calling(key.0).is_some() {
             return Err((491, "refer_pending"));
         }
