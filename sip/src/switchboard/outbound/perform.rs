@@ -94,7 +94,10 @@ impl Switchboard {
             Action::AskOffer => self.ask_for_trunk_offer(call),
             Action::AskAnswer => self.ask_for_device_answer(call),
             Action::Over(outcome) => self.tell(now, call, Inner::FarOver(outcome)),
-            Action::Accept if self.outbound.is_part(call) => self.tell(now, call, Inner::Joined),
+            Action::Accept if self.outbound.is_part(call) => {
+                self.tell(now, call, Inner::Joined);
+                self.watch_session(now, (call, Side::Outside));
+            }
             Action::Ring => self.answer_origin(now, call, 180, None),
             Action::Accept => {
                 let sdp = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.answer.take());

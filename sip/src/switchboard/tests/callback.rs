@@ -330,3 +330,15 @@ fn nobody_is_passed_on_from_a_call_that_rang_its_own_user_first() {
     story.tell_phone(0, AgentInput::HangUp { call: id() });
     assert_eq!(story.facts().outcome, Some(Outcome::Completed));
 }
+
+#[test]
+fn a_far_end_that_was_called_back_and_vanished_is_given_up() {
+    let mut story = Story::talks_back();
+    story.change = Some("v=new".to_owned());
+    story.run_until(890_000);
+    assert_eq!(story.sent(&Method::Invite), 1);
+    story.run_until(901_000);
+    assert!(story.sent(&Method::Invite) > 1, "it is asked whether it is there");
+    story.run_until(1_840_000);
+    assert_eq!((story.rows().len(), story.edge.live_calls()), (1, 0));
+}
