@@ -342,3 +342,14 @@ fn a_far_end_that_was_called_back_and_vanished_is_given_up() {
     story.run_until(1_840_000);
     assert_eq!((story.rows().len(), story.edge.live_calls()), (1, 0));
 }
+
+#[test]
+fn a_call_that_rang_its_own_user_first_leaves_its_trunk_when_it_is_over() {
+    let mut story = Story::talks_back();
+    story.tell_phone(0, AgentInput::HangUp { call: id() });
+    let bye = story.last(&Method::Bye).clone();
+    story.far_answer(&bye, 200, "b", &[], "");
+    story.run_until(200_000);
+    assert_eq!(story.edge.live_calls(), 0);
+    assert!(story.edge.outbound.is_empty(), "neither a trunk nor a Call-ID remembers it");
+}
