@@ -90,6 +90,9 @@ pub struct CallFacts {
     pub answered_at: Option<Timestamp>,
     /// When it was over.
     pub ended_at: Option<Timestamp>,
+    /// Whom the far end was passed on to when the device left: the number that was called.
+    #[serde(default)]
+    pub transferred_to: Option<String>,
 }
 
 impl CallFacts {
@@ -150,6 +153,12 @@ pub enum Milestone {
     Cancelled,
     /// The caller gave up before an answer.
     CallerGone,
+    /// The device asks that the far end be passed on to somebody else (REFER).
+    TransferAsked,
+    /// That somebody answered, and the far end talks with them: the device has left.
+    Transferred,
+    /// Nobody could be reached to pass the far end on to; the detail is a SIP status.
+    TransferFailed,
     /// One end hung up (BYE).
     HungUp,
     /// The server died during the call, and ended it when it was started again.
@@ -198,6 +207,7 @@ mod tests {
             started_at: Timestamp::from_millis(1_000),
             answered_at: None,
             ended_at: Some(Timestamp::from_millis(46_000)),
+            transferred_to: None,
         };
         assert_eq!(facts.talk_ms(), None);
         assert_eq!(facts.ring_ms(), Some(45_000));

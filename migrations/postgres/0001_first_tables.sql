@@ -159,6 +159,7 @@ CREATE TABLE calls (
     started_at      BIGINT NOT NULL,
     answered_at     BIGINT,
     ended_at        BIGINT,
+    transferred_to  TEXT,
     record_made_at  BIGINT,
     PRIMARY KEY (tenant_id, id)
 );

@@ -159,6 +159,7 @@ CREATE TABLE calls (
     started_at      INTEGER NOT NULL,
     answered_at     INTEGER,
     ended_at        INTEGER,
+    transferred_to  TEXT,
     record_made_at  INTEGER,
     PRIMARY KEY (tenant_id, id)
 ) STRICT, WITHOUT ROWID;

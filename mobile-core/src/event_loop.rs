@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Decline(CallId),
     /// The user ends a call.
     HangUp(CallId),
+    /// The user passes the far end of a call on to a number.
+    Transfer(CallId, String),
     /// The user holds a call, or resumes it.
     Hold {
         /// The call.
@@ -218,6 +220,7 @@ impl EventLoop {
             Command::HangUp(call) => self.stop(call, false),
             Command::Hold { call, is_holding: true } => self.feed(Input::Hold { call }),
             Command::Hold { call, is_holding: false } => self.feed(Input::Resume { call }),
+            Command::Transfer(call, to) => self.feed(Input::Transfer { call, to }),
             Command::Swap => self.feed(Input::Swap),
             Command::ChangeMade(call, sdp) => self.feed(Input::ChangeMade { call, sdp }),
             Command::StateKnown(call, state) => {
@@ -287,6 +290,7 @@ impl EventLoop {
                 self.change(call, MediaChange::Wanted { offer, is_holding });
             }
             Output::ChangeAnswered { call, answer } => self.change(call, MediaChange::Answered(answer)),
+            Output::TransferChanged { call, step } => self.shared.tell(endings::transfer(call, step)),
             Output::AskState { call } => self.ask_state(call),
             Output::Ended { call, reason } => self.end(call, reason),
         }

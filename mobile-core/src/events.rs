@@ -102,6 +102,23 @@ pub enum Event {
         /// Whether the far end holds it.
         by_far_end: bool,
     },
+    /// It rings at whom the user transfers the call to.
+    TransferRinging {
+        /// The call.
+        call: CallId,
+    },
+    /// The far end talks with whom the user transferred the call to; [`Event::Ended`] follows.
+    Transferred {
+        /// The call.
+        call: CallId,
+    },
+    /// Whom the user wanted to transfer the call to was not reached: the call goes on as it was.
+    TransferFailed {
+        /// The call.
+        call: CallId,
+        /// Why.
+        reason: EndReason,
+    },
     /// Audio stopped.
     AudioEnded {
         /// The call.

@@ -9,6 +9,7 @@ mod changes;
 mod outbound;
 mod ports;
 mod pump;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ use crate::app::reachable::reachable;
 use crate::config;
 use changes::Wills;
 use ports::Ports;
+use target::Target;
 
 pub use changes::Changed;
 
@@ -58,6 +60,8 @@ struct CallMedia {
     /// Of the device that talks.
     device_leg: Option<Negotiation>,
     wills: Wills,
+    /// Of somebody who is called to take the device's place.
+    target: Option<Target>,
     stop: CancellationToken,
 }
 
@@ -176,13 +180,6 @@ impl MediaRelays {
         };
         let relay = Arc::new(Mutex::new(Relay::new(Settings::default(), self.random.seed())));
         let (towards_outside, towards_devices) = (Arc::new(towards_outside), Arc::new(towards_devices));
-        let stop = CancellationToken::new();
-        self.tasks.spawn(pump::run(
-            relay.clone(),
-            pump::Sockets { a: towards_outside.clone(), b: towards_devices.clone() },
-            self.clock.clone(),
-            stop.clone(),
-        ));
         let media = CallMedia {
             relay,
             towards_outside,
@@ -192,14 +189,22 @@ impl MediaRelays {
             device_legs: BTreeMap::new(),
             device_leg: None,
             wills: Wills::default(),
-            stop,
+            target: None,
+            stop: CancellationToken::new(),
         };
+        media.pump(&self.clock, &self.tasks);
         self.calls.insert(call, media);
         Some(())
     }
 }
 
 impl CallMedia {
+    /// Starts to relay between the two sockets.
+    fn pump(&self, clock: &Clock, tasks: &Handle) {
+        let sockets = pump::Sockets { a: self.towards_outside.clone(), b: self.towards_devices.clone() };
+        tasks.spawn(pump::run(self.relay.clone(), sockets, clock.clone(), self.stop.clone()));
+    }
+
     fn connect(&self, clock: &Clock, side: Side, agreed: &Agreement) -> Option<()> {
         let mut relay = self.relay.lock().unwrap_or_else(PoisonError::into_inner);
         relay

@@ -17,11 +17,12 @@ mod receive;
 mod registration;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod waiting;
 
 pub use crate::extension::WokenCallState;
 pub use input::Input;
-pub use output::{EndReason, Output};
+pub use output::{EndReason, Output, TransferStep};
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -34,6 +35,7 @@ use inbound::leg::Leg;
 use inbound::{Action, Call, Event};
 use line::{Due, Line, Wish};
 use registration::{Address, Registration};
+use transfer::Transfer;
 
 /// How many ended calls are remembered for pushes and INVITEs that come late.
 const MEMORY: usize = 64;
@@ -101,6 +103,7 @@ pub struct Agent {
     calls: BTreeMap<CallId, Entry>,
     dials: BTreeMap<CallId, Dial>,
     changes: BTreeMap<CallId, Change>,
+    transfers: BTreeMap<CallId, Transfer>,
     ended: VecDeque<(CallId, EndReason)>,
     /// The call that the user answered, dialled or resumed last.
     turned_to: Option<CallId>,
@@ -123,6 +126,7 @@ impl Agent {
             calls: BTreeMap::new(),
             dials: BTreeMap::new(),
             changes: BTreeMap::new(),
+            transfers: BTreeMap::new(),
             ended: VecDeque::new(),
             turned_to: None,
             outputs: VecDeque::new(),
@@ -156,6 +160,7 @@ impl Agent {
                 self.hold(now, call, false);
             }
             Input::Swap => self.swap(now),
+            Input::Transfer { call, to } => self.transfer(now, call, &to),
             Input::ChangeMade { call, sdp } => self.take_change_sdp(now, call, sdp),
             Input::StateKnown { call, state } => self.tell(now, call, Event::StateKnown(state)),
         }
@@ -312,6 +317,7 @@ impl Agent {
     /// Forgets calls that are gone, and closes a connection that nobody needs.
     fn settle(&mut self, now: Timestamp) {
         self.settle_changes(now);
+        self.settle_transfers();
         let calls = self.calls.iter().filter(|(_, entry)| entry.call.is_gone()).map(|(call, _)| *call);
         let dials = self.dials.iter().filter(|(_, dial)| dial.call.is_gone()).map(|(call, _)| *call);
         let gone: Vec<CallId> = calls.chain(dials).collect();

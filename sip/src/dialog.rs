@@ -113,10 +113,16 @@ impl Dialog {
         self.routes.first().and_then(|route| route.uri().ok()).unwrap_or_else(|| self.target.clone())
     }
 
+    /// The number of the next request, for one that is sent again with it.
+    pub fn next_number(&mut self) -> u32 {
+        self.local_cseq += 1;
+        self.local_cseq
+    }
+
     /// Starts the next request: Request-URI, Route, From, To, Call-ID and a new CSeq are those of the dialog (§12.2.1.1).
     pub fn request(&mut self, method: Method) -> RequestBuilder {
-        self.local_cseq += 1;
-        self.numbered(method, self.local_cseq)
+        let number = self.next_number();
+        self.numbered(method, number)
     }
 
     /// Starts the ACK of a 2xx: it has the number of its INVITE (§13.2.2.4).

@@ -24,6 +24,7 @@ mod offer;
 mod output;
 mod prack;
 mod signal;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -39,6 +40,7 @@ use crate::transaction::{GIVE_UP, T1, T2};
 pub use input::Input;
 pub use output::{End, Output};
 pub use signal::{Acknowledged, Request, Response, TimerWords, Verb};
+pub use terms::Terms;
 pub use timer::{MIN_S, SessionTimer, TimerSettings};
 
 use change::Change;
@@ -189,9 +191,10 @@ impl Session {
         }
     }
 
-    /// A usage whose first INVITE was answered and acknowledged under its owner's own eyes, with the timer agreed there.
-    pub fn established(role: Role, settings: Settings, timer: SessionTimer, seed: Seed, now: Timestamp) -> Self {
-        Self { stage: Stage::Talking, has_agreed: true, timer, ..Self::new(role, settings, seed, now) }
+    /// A usage whose first INVITE was answered and acknowledged under its owner's own eyes, on the terms agreed there.
+    pub fn established(role: Role, settings: Settings, terms: Terms, seed: Seed, now: Timestamp) -> Self {
+        let Terms { timer, allows_update } = terms;
+        Self { stage: Stage::Talking, has_agreed: true, timer, allows_update, ..Self::new(role, settings, seed, now) }
     }
 
     /// Takes in what happened.

@@ -9,7 +9,7 @@
 //!
 //! Inside, messages become events of a [`call::Call`], which alone decides, and its actions become messages:
 //! `trunk` and `device` read what comes, `perform` does what a call wants, `changes` lets the two ends of a call that talks
-//! change their sessions, `registrar` keeps the bindings.
+//! change their sessions, `transfer` passes one of them on to somebody else, `registrar` keeps the bindings.
 
 mod accounts;
 mod agenda;
@@ -21,6 +21,7 @@ mod changes;
 mod desk;
 mod device;
 mod flow;
+mod info;
 mod inner;
 mod input;
 mod login;
@@ -38,6 +39,7 @@ mod settings;
 mod softphone;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod trunk;
 mod trunk_account;
 mod trunk_registration;
@@ -78,6 +80,7 @@ use outer::OuterLeg;
 use refresh::Refreshes;
 use registrations::{RegistrationId, Registrations};
 use softphone::Offers;
+use transfer::Transfers;
 
 /// Why a [`Switchboard`] wants to be called again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,6 +161,7 @@ pub struct Switchboard {
     inner: InnerLegs,
     outbound: Outbounds,
     changes: Changes,
+    transfers: Transfers,
     registrations: Registrations,
     memory: Memory,
     agenda: Agenda<Alarm, Why>,
@@ -196,6 +200,7 @@ impl Switchboard {
             outbound: Outbounds::default(),
             registrations: Registrations::default(),
             changes: Changes::default(),
+            transfers: Transfers::default(),
             agenda: Agenda::new(),
             received: 0,
             refusals: BTreeMap::new(),
@@ -241,6 +246,8 @@ impl Switchboard {
                     self.renew(now, (call, side.other()));
                 }
             }
+            Input::TransferOffered { call, sdp } => self.offer_to_target(now, call, sdp),
+            Input::TransferAnswered { call, is_joined } => self.join_target(now, call, is_joined),
             Input::Renew { call, side } => self.renew(now, (call, side)),
         }
         self.drain_transactions(now);

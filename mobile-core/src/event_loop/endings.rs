@@ -1,9 +1,9 @@
 //! How a call ended, in the app's words and in the journal's.
 
-use callfield_domain::{Direction, Outcome};
-use callfield_sip::agent::EndReason as SipEnd;
+use callfield_domain::{CallId, Direction, Outcome};
+use callfield_sip::agent::{EndReason as SipEnd, TransferStep};
 
-use crate::events::EndReason;
+use crate::events::{EndReason, Event};
 
 impl From<SipEnd> for EndReason {
     fn from(reason: SipEnd) -> Self {
@@ -21,6 +21,15 @@ impl From<SipEnd> for EndReason {
             SipEnd::Unreachable => Self::Unreachable,
             SipEnd::Failed => Self::Failed,
         }
+    }
+}
+
+/// What the app hears of a transfer.
+pub(super) fn transfer(call: CallId, step: TransferStep) -> Event {
+    match step {
+        TransferStep::Ringing => Event::TransferRinging { call },
+        TransferStep::Done => Event::Transferred { call },
+        TransferStep::Failed(reason) => Event::TransferFailed { call, reason: reason.into() },
     }
 }
 

@@ -130,6 +130,13 @@ pub(super) enum Typed {
         /// The call; the one that is live if left out.
         call: Option<CallId>,
     },
+    /// Pass the other end on to a number: when it answers, the call ends here.
+    Transfer {
+        /// The number as a person writes it, or an extension of the company.
+        number: String,
+        /// The call; the one that is live if left out.
+        call: Option<CallId>,
+    },
     /// Turn from the call that is talked on to the one that is held.
     Swap,
     /// End the call.

@@ -155,6 +155,7 @@ async fn obey(session: &Session, line: &str, output: &Output) -> Then {
         Typed::Decline { call } => on_call(session, call, async |call| session.decline(call).await).await,
         Typed::Hold { call } => on_call(session, call, async |call| session.hold(call).await).await,
         Typed::Resume { call } => on_call(session, call, async |call| session.resume(call).await).await,
+        Typed::Transfer { number, call } => transfer(session, call, &number).await,
         Typed::Swap => {
             session.swap().await;
             Ok(())
@@ -177,10 +178,18 @@ async fn obey(session: &Session, line: &str, output: &Output) -> Then {
 }
 
 async fn on_call(session: &Session, named: Option<CallId>, act: impl AsyncFnOnce(CallId)) -> anyhow::Result<()> {
-    let live = session.state()?.live_calls;
-    let call = named.or_else(|| live.first().copied()).context("there is no call")?;
-    act(call).await;
+    act(live_call(session, named)?).await;
     Ok(())
+}
+
+async fn transfer(session: &Session, named: Option<CallId>, number: &str) -> anyhow::Result<()> {
+    let call = live_call(session, named)?;
+    Ok(session.transfer(call, number).await?)
+}
+
+fn live_call(session: &Session, named: Option<CallId>) -> anyhow::Result<CallId> {
+    let live = session.state()?.live_calls;
+    named.or_else(|| live.first().copied()).context("there is no call")
 }
 
 /// Ends what is live, and waits until it is over and its sound is written.

@@ -34,6 +34,17 @@ impl Session {
         self.command(Command::Dial { call, number }).await;
         Ok(call)
     }
+
+    /// Passes the far end of a call that talks on to somebody else: when they answer, the call ends here; if they do not, it
+    /// goes on. What becomes of it is told as events.
+    ///
+    /// # Errors
+    /// [`SessionError::Emergency`] or [`SessionError::NoNumber`]; then nothing happens.
+    pub async fn transfer(&self, call: CallId, number: &str) -> Result<(), SessionError> {
+        let number = dialled(number, &self.country())?;
+        self.command(Command::Transfer(call, number)).await;
+        Ok(())
+    }
 }
 
 /// What is dialled for a number as a person wrote it: E.164 where it has that form.

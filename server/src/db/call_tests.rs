@@ -139,6 +139,7 @@ impl House {
             started_at: Timestamp::from_millis(at),
             answered_at: None,
             ended_at: None,
+            transferred_to: None,
         }
     }
 

@@ -41,35 +41,36 @@ struct Row {
     started_at: i64,
     answered_at: Option<i64>,
     ended_at: Option<i64>,
+    transferred_to: Option<String>,
     record_made_at: Option<i64>,
 }
 
 bulks! {
     /// A call that is over stays as it is, and a call never becomes another one: phones choose the ids of their calls.
     UPSERT = "INSERT INTO calls (tenant_id, id, direction, caller, callee, user_id, device_id, state, outcome, started_at,
-            answered_at, ended_at)",
-        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11)", 11,
+            answered_at, ended_at, transferred_to)",
+        "($1, :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12)", 12,
         "ON CONFLICT (tenant_id, id) DO UPDATE SET user_id = excluded.user_id, device_id = excluded.device_id,
             state = excluded.state, outcome = excluded.outcome, answered_at = excluded.answered_at,
-            ended_at = excluded.ended_at
+            ended_at = excluded.ended_at, transferred_to = excluded.transferred_to
         WHERE calls.ended_at IS NULL AND calls.direction = excluded.direction
             AND calls.started_at = excluded.started_at";
 }
 
 statements! {
     ONE = "SELECT id, direction, caller, callee, user_id, device_id, state, outcome, started_at, answered_at,
-            ended_at, record_made_at
+            ended_at, transferred_to, record_made_at
         FROM calls WHERE tenant_id = $1 AND id = $2";
     NEWEST = "SELECT id, direction, caller, callee, user_id, device_id, state, outcome, started_at, answered_at,
-            ended_at, record_made_at
+            ended_at, transferred_to, record_made_at
         FROM calls WHERE tenant_id = $1 ORDER BY started_at DESC, id DESC LIMIT $2";
     BEFORE = "SELECT id, direction, caller, callee, user_id, device_id, state, outcome, started_at, answered_at,
-            ended_at, record_made_at
+            ended_at, transferred_to, record_made_at
         FROM calls WHERE tenant_id = $1 AND (started_at, id) < (SELECT b.started_at, b.id FROM calls b
             WHERE b.tenant_id = $1 AND b.id = $3)
         ORDER BY started_at DESC, id DESC LIMIT $2";
     WITHOUT_RECORD = "SELECT id, direction, caller, callee, user_id, device_id, state, outcome, started_at,
-            answered_at, ended_at, record_made_at
+            answered_at, ended_at, transferred_to, record_made_at
         FROM calls WHERE tenant_id = $1 AND record_made_at IS NULL AND ended_at IS NOT NULL
         ORDER BY ended_at, id LIMIT $2";
     /// A call whose server died: it was talked on if somebody had answered it.
@@ -106,7 +107,8 @@ impl Scoped {
                         .bind(facts.outcome.map(word))
                         .bind(facts.started_at.as_millis())
                         .bind(facts.answered_at.map(Timestamp::as_millis))
-                        .bind(facts.ended_at.map(Timestamp::as_millis));
+                        .bind(facts.ended_at.map(Timestamp::as_millis))
+                        .bind(facts.transferred_to.as_ref());
                 }
                 query.execute(connection).await.map(drop)
             })?;
@@ -203,6 +205,7 @@ impl Row {
             started_at: Timestamp::from_millis(self.started_at),
             answered_at: self.answered_at.map(Timestamp::from_millis),
             ended_at: self.ended_at.map(Timestamp::from_millis),
+            transferred_to: self.transferred_to,
         })
     }
 }

@@ -54,6 +54,7 @@ pub(super) struct CallView {
     started_at: Timestamp,
     answered_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
+    transferred_to: Option<String>,
     ring_ms: Option<u64>,
     talk_ms: Option<u64>,
 }
@@ -154,6 +155,7 @@ impl From<CallFacts> for CallView {
             started_at: facts.started_at,
             answered_at: facts.answered_at,
             ended_at: facts.ended_at,
+            transferred_to: facts.transferred_to,
         }
     }
 }

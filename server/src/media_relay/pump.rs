@@ -39,8 +39,8 @@ pub(super) async fn run(relay: Arc<Mutex<Relay>>, sockets: Sockets, clock: Clock
         let pause = deadline.map_or(NO_DEADLINE, |(at, _)| at.since(clock.now()));
         tokio::select! {
             () = stop.cancelled() => return,
-            Ok(()) = sockets.a.readable() => take(&relay, &sockets, Side::A, &clock, &mut packet),
-            Ok(()) = sockets.b.readable() => take(&relay, &sockets, Side::B, &clock, &mut packet),
+            Ok(()) = sockets.a.readable() => take(&relay, &sockets, Side::A, &clock, &stop, &mut packet),
+            Ok(()) = sockets.b.readable() => take(&relay, &sockets, Side::B, &clock, &stop, &mut packet),
             () = tokio::time::sleep(pause) => {
                 let mut relay = lock(&relay);
                 relay.handle_timeout(clock.now());
@@ -50,8 +50,19 @@ pub(super) async fn run(relay: Arc<Mutex<Relay>>, sockets: Sockets, clock: Clock
     }
 }
 
-fn take(relay: &Mutex<Relay>, sockets: &Sockets, side: Side, clock: &Clock, packet: &mut [u8]) {
+fn take(
+    relay: &Mutex<Relay>,
+    sockets: &Sockets,
+    side: Side,
+    clock: &Clock,
+    stop: &CancellationToken,
+    packet: &mut [u8],
+) {
     let mut relay = lock(relay);
+    // Whoever stopped this task may have connected a side anew: what comes on its old socket is not for that.
+    if stop.is_cancelled() {
+        return;
+    }
     for _ in 0..PACKETS_AT_ONCE {
         let Ok((length, from)) = sockets.of(side).try_recv_from(packet) else { return };
         relay.handle(clock.now(), side, from, &packet[..length]);

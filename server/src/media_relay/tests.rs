@@ -1,6 +1,7 @@
 //! The media of calls that a device begins, over real sockets.
 
 mod changes;
+mod target;
 
 use std::time::Duration;
 

@@ -203,6 +203,7 @@ mod tests {
             started_at: at(1),
             answered_at: None,
             ended_at: None,
+            transferred_to: None,
         };
         let talks = CallFacts { answered_at: Some(at(2)), ..rings.clone() };
         let over = CallFacts { ended_at: Some(at(3)), ..talks.clone() };

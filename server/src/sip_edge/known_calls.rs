@@ -244,6 +244,7 @@ mod tests {
             started_at: Timestamp::ZERO,
             answered_at: None,
             ended_at: None,
+            transferred_to: None,
         }
     }
 

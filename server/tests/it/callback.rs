@@ -57,7 +57,7 @@ db_test! {
             "id": call, "direction": "outbound", "from": COMPANY, "to": TANAKA,
             "user": line.phone.user, "device": line.phone.id, "state": "ended", "outcome": "completed",
             "started_at": MORNING, "answered_at": MORNING, "ended_at": MORNING, "ring_ms": 0, "talk_ms": 0,
-            "record": facts["record"], "log": facts["log"],
+            "transferred_to": null, "record": facts["record"], "log": facts["log"],
         });
         assert_eq!(facts, expected);
         let steps = exchange.steps(call, "durable").await;

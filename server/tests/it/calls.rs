@@ -27,6 +27,7 @@ db_test! {
         call.device = Some(phone.id);
         call.answered_at = Some(later(4_000));
         call.ended_at = Some(later(10_000));
+        call.transferred_to = Some("+81398765432".to_owned());
         office.put_call(&call).await;
         let answer = office.get(&phone.token, &path).await;
         let expected = json!({
@@ -41,6 +42,7 @@ db_test! {
             "started_at": MORNING,
             "answered_at": later(4_000),
             "ended_at": later(10_000),
+            "transferred_to": "+81398765432",
             "ring_ms": 4_000,
             "talk_ms": 6_000,
             "record": callfield_domain::RecordId::of_call(office.tenant, call.id),

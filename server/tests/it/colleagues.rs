@@ -83,7 +83,7 @@ db_test! {
                 "id": call, "direction": "internal", "from": "201", "to": "202",
                 "user": sato.phone.user, "device": sato.phone.id, "state": "ended", "outcome": "completed",
                 "started_at": MORNING, "answered_at": MORNING, "ended_at": MORNING, "ring_ms": 0, "talk_ms": 0,
-                "record": facts["record"], "log": facts["log"],
+                "transferred_to": null, "record": facts["record"], "log": facts["log"],
             });
             assert_eq!(facts, expected, "{dialled}");
             let steps = exchange.steps(call, "durable").await;

@@ -55,7 +55,8 @@ db_test! {
         let expected = json!({
             "id": call, "direction": "outbound", "from": COMPANY, "to": TANAKA,
             "user": line.phone.user, "device": line.phone.id, "state": "ended", "outcome": "completed",
-            "started_at": MORNING, "answered_at": MORNING, "ended_at": MORNING, "ring_ms": 0, "talk_ms": 0,
+            "started_at": MORNING, "answered_at": MORNING, "ended_at": MORNING, "transferred_to": null,
+            "ring_ms": 0, "talk_ms": 0,
             "record": facts["record"], "log": facts["log"],
         });
         assert_eq!(facts, expected);
@@ -229,6 +230,7 @@ db_test! {
             started_at: MORNING,
             answered_at: None,
             ended_at: Some(MORNING),
+            transferred_to: None,
         };
         let mut rows = exchange.office.app.db.write(exchange.office.tenant).await.unwrap();
         rows.put_call(&stored).await.unwrap();

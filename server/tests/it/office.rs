@@ -152,6 +152,7 @@ impl Office {
             started_at,
             answered_at: None,
             ended_at: None,
+            transferred_to: None,
         }
     }
 

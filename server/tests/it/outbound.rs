@@ -88,6 +88,7 @@ db_test! {
             "started_at": MORNING,
             "answered_at": later(3_000),
             "ended_at": later(9_000),
+            "transferred_to": null,
             "ring_ms": 3_000,
             "talk_ms": 6_000,
             "record": RecordId::of_call(office.tenant, call.id),
@@ -220,6 +221,7 @@ fn outbound(office: &Office, phone: &Phone) -> CallFacts {
         started_at: MORNING,
         answered_at: Some(later(3_000)),
         ended_at: Some(later(9_000)),
+        transferred_to: None,
     }
 }
 

@@ -83,7 +83,15 @@ impl World {
                 let renews_other = offer.is_some() && sdp.is_some();
                 self.answer_edge(0, 20, Input::ChangeMade { call, side, sdp, renews_other });
             }
-            Output::ChangeAnswered { .. } => {}
+            Output::TransferOfferWanted { call } => {
+                let sdp = self.outbound_sdp();
+                self.answer_edge(0, 20, Input::TransferOffered { call, sdp });
+            }
+            Output::TransferAnswerWanted { call, .. } => {
+                let is_joined = !self.random.chance(3);
+                self.answer_edge(0, 20, Input::TransferAnswered { call, is_joined });
+            }
+            Output::TransferEnded { .. } | Output::ChangeAnswered { .. } => {}
             Output::CallChanged(facts) if facts.answered_at.is_some() => self.ledger.note_settled(facts.id),
             Output::CallerAccepted { .. } | Output::CallChanged(_) => {}
             Output::CallbackBegun { .. } | Output::CallbackEnded { .. } => {}

@@ -41,7 +41,7 @@ impl World {
             Output::RemoteRinging { call } => {
                 self.trace.add(self.now, format!("phone {phone}"), &format!("hears {} ring", self.name_of(call)));
             }
-            Output::RemoteAnswered { .. } => {}
+            Output::RemoteAnswered { .. } | Output::TransferChanged { .. } => {}
             Output::AnswerWanted { call, .. } => {
                 let sdp = (!self.random.chance(3)).then(|| Bytes::from_static(b"v=phone\r\n"));
                 self.tell_phone(phone, AgentInput::AnswerSdp { call, sdp });

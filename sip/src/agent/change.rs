@@ -13,7 +13,7 @@ use super::receive::ALLOW;
 use super::{Agent, EndReason, Output, Why, inbound, outbound};
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, RequestBuilder};
-use crate::session::{End, Input, Output as Wanted, Request, Response, Role, Session, SessionTimer, Settings, Verb};
+use crate::session::{End, Input, Output as Wanted, Request, Response, Role, Session, Settings, Terms, Verb};
 
 /// How many requests of the edge are remembered, in case one comes again over another connection.
 const MEMORY: usize = 4;
@@ -152,7 +152,7 @@ impl Agent {
         }
     }
 
-    fn is_talking(&self, call: CallId) -> bool {
+    pub(super) fn is_talking(&self, call: CallId) -> bool {
         self.calls.get(&call).is_some_and(|entry| entry.call.is_talking())
             || self.dials.get(&call).is_some_and(|dial| dial.call.is_talking())
     }
@@ -160,10 +160,9 @@ impl Agent {
     fn change_of(&mut self, now: Timestamp, call: CallId) -> &mut Change {
         let role = if self.dials.contains_key(&call) { Role::Caller } else { Role::Callee };
         let (settings, seed) = (Settings::default(), self.random.seed());
-        self.changes.entry(call).or_insert_with(|| {
-            let timer = SessionTimer::new(settings.timer);
-            Change::new(Session::established(role, settings, timer, seed, now))
-        })
+        self.changes
+            .entry(call)
+            .or_insert_with(|| Change::new(Session::established(role, settings, Terms::new(settings.timer), seed, now)))
     }
 
     fn tell_change(&mut self, now: Timestamp, call: CallId, input: Input) {
@@ -258,7 +257,7 @@ impl Agent {
         }
     }
 
-    fn dialog_of(&mut self, call: CallId) -> Option<&mut Dialog> {
+    pub(super) fn dialog_of(&mut self, call: CallId) -> Option<&mut Dialog> {
         if let Some(entry) = self.calls.get_mut(&call) {
             return entry.leg.as_mut().and_then(Leg::dialog);
         }

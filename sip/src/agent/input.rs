@@ -69,6 +69,16 @@ pub enum Input {
         /// The call.
         call: CallId,
     },
+    /// The user passes the far end of a call that talks on to somebody else.
+    ///
+    /// [`Output::TransferChanged`](super::Output::TransferChanged) tells what becomes of it: done, the call ends for this phone;
+    /// failed, it goes on as it was. One at a time.
+    Transfer {
+        /// The call.
+        call: CallId,
+        /// The user part of whom to call: a number.
+        to: String,
+    },
     /// The user turns from the call that is talked on to the one that is held; with none held nothing happens.
     Swap,
     /// Answers [`Output::ChangeWanted`](super::Output::ChangeWanted).

@@ -76,6 +76,13 @@ pub enum Output {
         /// The answer; `None` if the offer was refused or crossed another: the call goes on as it was.
         answer: Option<Bytes>,
     },
+    /// A transfer that the user asked for is a step further.
+    TransferChanged {
+        /// The call.
+        call: CallId,
+        /// How far.
+        step: TransferStep,
+    },
     /// Ask the server how this call stands (`GET /v1/calls/{id}/state`). Answered by `StateKnown`.
     AskState {
         /// The call.
@@ -88,6 +95,17 @@ pub enum Output {
         /// Why.
         reason: EndReason,
     },
+}
+
+/// How far a transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TransferStep {
+    /// It rings at the target.
+    Ringing,
+    /// The target answered: the far end talks with it, and [`Output::Ended`] follows.
+    Done,
+    /// The target was not reached, for this reason: the call goes on as it was.
+    Failed(EndReason),
 }
 
 /// Why a call is over for this phone.

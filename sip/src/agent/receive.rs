@@ -13,7 +13,7 @@ use crate::extension::{Ending, call_of, ending_of, states_of};
 use crate::message::{DropReason, Message, Method, Verdict, parse};
 
 /// The methods a phone understands.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
 
 impl Agent {
     /// Takes in one frame.
@@ -36,7 +36,7 @@ impl Agent {
         if response.method() == &Method::Register {
             return self.take_registered(now, response);
         }
-        if self.take_change_response(now, response) {
+        if self.take_transfer_response(response) || self.take_change_response(now, response) {
             return;
         }
         let owner =
@@ -60,6 +60,7 @@ impl Agent {
                     self.tell_all(now, Event::Reconnected);
                     self.tell_dials(now, outbound::Event::Registered);
                     self.repeat_changes(now);
+                    self.repeat_transfers(now);
                 }
                 for (call, state) in states_of(response) {
                     self.tell(now, call, Event::StateKnown(Some(state)));
@@ -84,12 +85,12 @@ impl Agent {
             Method::Ack => self.take_ack(now, request),
             Method::Cancel => self.take_cancel(now, request),
             Method::Bye => self.take_bye(now, request),
+            Method::Notify => self.take_notify(request),
             Method::Options | Method::Info => self.respond(request, 200),
             Method::Register
             | Method::Prack
             | Method::Refer
             | Method::Subscribe
-            | Method::Notify
             | Method::Message
             | Method::Publish
             | Method::Other(_) => {

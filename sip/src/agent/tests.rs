@@ -282,7 +282,7 @@ fn what_the_phone_does_not_know_is_refused_politely() {
     story.receive(&in_dialog(&story, "OPTIONS", 4, ""));
     story.receive(&in_dialog(&story, "BYE", 5, "").replace("Call-ID: i1", "Call-ID: other"));
     let statuses: Vec<u16> = story.sent.iter().filter_map(Message::status).collect();
-    assert_eq!(statuses, [180, 491, 405, 200, 481]);
+    assert_eq!(statuses, [180, 491, 489, 200, 481]);
 }
 
 #[test]

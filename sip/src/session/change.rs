@@ -114,6 +114,9 @@ impl Session {
     /// A re-INVITE or an UPDATE of this end was refused, or never answered.
     pub(super) fn take_change_refusal(&mut self, now: Timestamp, verb: Verb, response: &Response) {
         self.keep(response.status);
+        if !matches!(response.status, 408 | 481) {
+            self.timer.note_refused(now);
+        }
         let wait_s = |seconds: u32| now + Duration::from_secs(u64::from(seconds));
         match (response.status, response.retry_after_s) {
             (408 | 481, _) => self.end(End::Gone),

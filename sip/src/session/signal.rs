@@ -147,7 +147,7 @@ impl Response {
     }
 
     /// An answer that says nothing but its status.
-    pub(super) fn new(status: u16) -> Self {
+    pub fn new(status: u16) -> Self {
         let timer = TimerWords::default();
         Self { status, sdp: None, timer, rseq: None, retry_after_s: None, allows_update: None }
     }

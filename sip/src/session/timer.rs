@@ -40,6 +40,8 @@ struct Agreed {
     is_refresher: bool,
     since: Timestamp,
     is_refreshing: bool,
+    /// Whether the other end takes no part: that it answers at all proves that it is there.
+    is_own: bool,
 }
 
 impl Agreed {
@@ -92,7 +94,7 @@ impl SessionTimer {
         };
         let named = words.expires.and_then(|expires| expires.refresher);
         let refresher = if words.is_supported { named.unwrap_or(Refresher::Uac) } else { Refresher::Uas };
-        self.agree(now, seconds, refresher == Refresher::Uas);
+        self.agree(now, seconds, refresher == Refresher::Uas, !words.is_supported);
         TimerWords {
             expires: Some(SessionExpires { seconds, refresher: Some(refresher) }),
             min_s: None,
@@ -102,9 +104,13 @@ impl SessionTimer {
 
     /// Takes in a 2xx to a request of this end (§7.2).
     pub fn accept(&mut self, now: Timestamp, words: &TimerWords) {
-        match words.expires {
-            Some(expires) => self.agree(now, expires.seconds.max(MIN_S), expires.refresher != Some(Refresher::Uas)),
-            None => self.agreed = None,
+        match (words.expires, self.settings.interval_s) {
+            (Some(expires), _) => {
+                self.agree(now, expires.seconds.max(MIN_S), expires.refresher != Some(Refresher::Uas), false);
+            }
+            // The other end takes no part; this one refreshes by itself (§4).
+            (None, Some(wanted)) => self.agree(now, wanted.max(self.min_s), true, true),
+            (None, None) => self.agreed = None,
         }
     }
 
@@ -116,6 +122,13 @@ impl SessionTimer {
             agreed.interval_s = agreed.interval_s.max(min_s);
         }
         true
+    }
+
+    /// Notes that a refresh of this end was refused: who takes no part in timers has answered, so it is there.
+    pub fn note_refused(&mut self, now: Timestamp) {
+        if let Some(agreed) = self.agreed.as_mut().filter(|agreed| agreed.is_own) {
+            (agreed.since, agreed.is_refreshing) = (now, false);
+        }
     }
 
     /// Whether a refresh by this end is due; true once.
@@ -138,8 +151,8 @@ impl SessionTimer {
         Some((agreed.ends_at(), Why::Expiry))
     }
 
-    fn agree(&mut self, now: Timestamp, interval_s: u32, is_refresher: bool) {
-        self.agreed = Some(Agreed { interval_s, is_refresher, since: now, is_refreshing: false });
+    fn agree(&mut self, now: Timestamp, interval_s: u32, is_refresher: bool, is_own: bool) {
+        self.agreed = Some(Agreed { interval_s, is_refresher, since: now, is_refreshing: false, is_own });
     }
 }
 
@@ -209,5 +222,21 @@ mod tests {
         assert!(!other.has_expired(at(59)) && other.has_expired(at(60)));
         other.accept(at(30), &TimerWords::default());
         assert_eq!(other.poll_timeout(), None);
+    }
+
+    #[test]
+    fn who_takes_no_part_is_asked_by_this_end_and_any_answer_will_do() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
+        let mut own = timer(Some(1_800), 90);
+        own.accept(NOW, &TimerWords::default());
+        assert_eq!(own.poll_timeout(), Some((at(900), Why::Refresh)));
+        assert!(own.take_refresh(at(900)));
+        own.note_refused(at(901));
+        assert_eq!(own.poll_timeout(), Some((at(1_801), Why::Refresh)));
+        let mut shared = timer(Some(1_800), 90);
+        shared.accept(NOW, &words(1_800, Some(Refresher::Uac), true));
+        assert!(shared.take_refresh(at(900)));
+        shared.note_refused(at(901));
+        assert_eq!(shared.poll_timeout(), Some((at(1_768), Why::Expiry)), "who takes part has to agree");
     }
 }

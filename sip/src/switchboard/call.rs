@@ -8,6 +8,7 @@
 mod branch;
 mod ending;
 mod event;
+mod passing;
 mod ringing;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,8 @@ enum Phase {
     Dialling { device: DeviceId, absent_since: Option<Timestamp> },
     /// Connected.
     Talking { device: DeviceId, absent_since: Option<Timestamp> },
+    /// The device has left: the caller talks, or waits to talk, with somebody it was passed on to.
+    Passed,
     /// Over, but not yet durable.
     Ending(Ending),
     /// Over and durable.
@@ -63,6 +66,9 @@ pub(super) struct Call {
     branches: BTreeMap<DeviceId, Branch>,
     progress: u16,
     winner: Option<(DeviceId, Timestamp)>,
+    /// Whether somebody is being called to pass the caller on to.
+    is_referring: bool,
+    transferred_to: Option<String>,
     /// When the far end answered, of a call that rings its own user first.
     far_answered_at: Option<Timestamp>,
     /// The only device that may ring, if the user chose one.
@@ -107,6 +113,8 @@ impl Call {
             branches: BTreeMap::new(),
             progress: 0,
             winner: None,
+            is_referring: false,
+            transferred_to: None,
             far_answered_at: None,
             only: None,
             actions: VecDeque::new(),
@@ -137,6 +145,7 @@ impl Call {
             Event::CallerGone if self.is_talking() => self.lose_caller(now, Outcome::Completed),
             Event::CallerGone => self.cancel(now),
             Event::DeviceHungUp(device) => self.hang_up(now, Some(device)),
+            Event::Passing(passing) => self.pass(now, passing),
             Event::Persisted => self.note_durable(now),
         }
     }
@@ -160,6 +169,7 @@ impl Call {
             | Phase::Joining(_)
             | Phase::Dialling { .. }
             | Phase::Talking { .. }
+            | Phase::Passed
             | Phase::Ending(_)
             | Phase::Gone(_) => {}
         }
@@ -178,7 +188,7 @@ impl Call {
                 absent_since.map(|at| (at + ABSENCE_LIMIT, Why::DeviceLost(self.id)))
             }
             Phase::Ending(ending) => Some((ending.overdue_at, Why::PersistLimit(self.id))),
-            Phase::Gone(_) => None,
+            Phase::Passed | Phase::Gone(_) => None,
         }
     }
 
@@ -211,7 +221,8 @@ impl Call {
             | Phase::Ringing
             | Phase::Joining(_)
             | Phase::Dialling { .. }
-            | Phase::Talking { .. } => WokenCallState::Ringing,
+            | Phase::Talking { .. }
+            | Phase::Passed => WokenCallState::Ringing,
         }
     }
 
@@ -228,6 +239,11 @@ impl Call {
     /// Whether the call is connected to this device.
     pub(super) fn is_talking_on(&self, device: DeviceId) -> bool {
         matches!(&self.phase, Phase::Talking { device: talking, .. } if *talking == device)
+    }
+
+    /// The device that answered, unless it has left the caller to somebody else.
+    pub(super) fn talker(&self) -> Option<DeviceId> {
+        self.winner().filter(|_| self.phase != Phase::Passed)
     }
 
     /// Whether this device answered and has not hung up.
@@ -281,6 +297,7 @@ impl Call {
             Phase::Joining(winner) | Phase::Dialling { device: winner, .. } | Phase::Talking { device: winner, .. } => {
                 elsewhere_unless(*winner == device, WokenCallState::Ringing)
             }
+            Phase::Passed => elsewhere_unless(self.winner() == Some(device), WokenCallState::Over),
             Phase::Ending(ending) | Phase::Gone(ending) => match self.winner {
                 Some((winner, _)) => elsewhere_unless(winner == device, WokenCallState::Over),
                 None => ending.state_for_others(false),
@@ -292,9 +309,12 @@ impl Call {
         let (device, absent_since) = match self.phase {
             Phase::Joining(device) => (device, None),
             Phase::Dialling { device, absent_since } => (device, absent_since),
-            Phase::Routing { .. } | Phase::Ringing | Phase::Talking { .. } | Phase::Ending(_) | Phase::Gone(_) => {
-                return;
-            }
+            Phase::Routing { .. }
+            | Phase::Ringing
+            | Phase::Talking { .. }
+            | Phase::Passed
+            | Phase::Ending(_)
+            | Phase::Gone(_) => return,
         };
         self.far_answered_at = Some(now);
         self.phase = Phase::Talking { device, absent_since };
@@ -334,6 +354,7 @@ impl Call {
             started_at: self.started_at,
             answered_at,
             ended_at: None,
+            transferred_to: self.transferred_to.clone(),
         })
     }
 }

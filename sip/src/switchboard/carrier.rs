@@ -151,8 +151,13 @@ impl Switchboard {
     }
 
     /// Where requests on a leg of a call that talks go, if its end is a desk phone.
-    pub(super) fn flow_to_desk(&mut self, (call, side): (CallId, Side)) -> Option<Hop> {
-        let device = self.device_at((call, side))?;
+    pub(super) fn flow_to_desk(&mut self, key: (CallId, Side)) -> Option<Hop> {
+        let device = self.device_at(key)?;
+        self.flow_of_desk(key, device)
+    }
+
+    /// Where requests to a device in its dialog go, if it is a desk phone.
+    pub(super) fn flow_of_desk(&mut self, (call, side): (CallId, Side), device: DeviceId) -> Option<Hop> {
         let flow = match self.inner.leg(device, call) {
             Some(leg) if side == Side::Device => leg.carrier.flow(),
             Some(_) | None => self.outbound.flow_of_desk(call),
@@ -160,19 +165,24 @@ impl Switchboard {
         Some(self.reach_of_desk(device, flow?))
     }
 
-    /// The leg of a desk phone that a request in a dialog belongs to.
+    /// The leg of a desk phone that a request in a dialog belongs to, if the phone has still a part in it.
     pub(super) fn desk_leg(&mut self, request: &Message) -> Option<(CallId, Side)> {
-        let rung = self.desk_dialog(request).map(|(_, call)| (call, Side::Device));
+        let rung = self.desk_dialog(request).map(|(device, call)| (device, (call, Side::Device)));
+        let rung = rung.filter(|(device, key)| self.device_at(*key) == Some(*device)).map(|(_, key)| key);
         rung.or_else(|| {
             let call = self.desk_origin_dialog(request)?;
-            Some((call, self.outbound.side_of_origin(call)))
+            let key = (call, self.outbound.side_of_origin(call));
+            self.device_at(key).map(|_| key)
         })
     }
 
     /// Takes in an ACK that is not a trunk's.
     pub(super) fn take_desk_ack(&mut self, now: Timestamp, ack: &Message) {
         match self.inner.desk_owner(ack.call_id()) {
-            Some((_, call)) => drop(self.take_change_ack(now, (call, Side::Device), ack)),
+            Some((device, call)) if self.device_of(call) == Some(device) => {
+                self.take_change_ack(now, (call, Side::Device), ack);
+            }
+            Some(_) => {}
             None => self.take_desk_origin_ack(now, ack),
         }
     }

@@ -6,6 +6,8 @@
 
 mod leg;
 mod perform;
+mod proof;
+mod silence;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +18,7 @@ use super::outer::{OuterLeg, SUPPORTED};
 use super::{Alarm, Call, ConnectionId, Output, Switchboard, Why};
 use crate::dialog::Dialog;
 use crate::message::Message;
-use crate::session::{Input, Request, Response, Role, Session, SessionTimer, Settings, Verb};
+use crate::session::{Input, Request, Response, Role, Session, Settings, Terms, Verb};
 use crate::transaction::{ClientId, Ended, ServerId};
 use leg::{Leg, Sent};
 
@@ -108,6 +110,7 @@ impl Switchboard {
 
     /// The first answer of a leg was acknowledged.
     pub(super) fn note_confirmed(&mut self, now: Timestamp, key: Key) {
+        self.watch_session(now, key);
         if self.changes.waiting.remove(&key) {
             self.renew(now, key);
         }
@@ -127,7 +130,9 @@ impl Switchboard {
     /// Takes in a trunk's response; `false` if it is not to a change of the edge's own.
     pub(super) fn take_change_response(&mut self, now: Timestamp, id: ClientId, response: &Message) -> bool {
         let Some(key) = self.changes.by_client.get(&id).copied() else { return false };
-        self.take_change_answer(now, key, response);
+        if !self.prove_change(now, key, response) {
+            self.take_change_answer(now, key, response);
+        }
         true
     }
 
@@ -165,6 +170,7 @@ impl Switchboard {
 
     /// Does what is due for a leg.
     pub(super) fn wake_change(&mut self, now: Timestamp, key: Key) {
+        self.give_up_silence(now, key);
         if let Some(leg) = self.changes.legs.get_mut(&key) {
             leg.session.handle_timeout(now);
         }
@@ -173,12 +179,17 @@ impl Switchboard {
 
     /// The call is over: nothing of it is changed any more.
     pub(super) fn end_changes(&mut self, now: Timestamp, call: CallId) {
-        for key in [(call, Side::Outside), (call, Side::Device)] {
-            self.tell_session(now, key, Input::Over);
-            self.agenda.set(Alarm::Change(call, key.1), None);
-            self.changes.legs.remove(&key);
-            self.changes.waiting.remove(&key);
+        for side in [Side::Outside, Side::Device] {
+            self.end_changes_of(now, (call, side));
         }
+    }
+
+    /// Nothing of a leg is changed any more.
+    pub(super) fn end_changes_of(&mut self, now: Timestamp, key: Key) {
+        self.tell_session(now, key, Input::Over);
+        self.agenda.set(Alarm::Change(key.0, key.1), None);
+        self.changes.legs.remove(&key);
+        self.changes.waiting.remove(&key);
     }
 
     /// The device at the end of a leg; none if that is a trunk.
@@ -191,7 +202,7 @@ impl Switchboard {
 
     /// The device that talks; of two colleagues that of the one who was called.
     pub(super) fn device_of(&self, call: CallId) -> Option<DeviceId> {
-        self.calls.get(&call).and_then(Call::winner).or_else(|| self.outbound.device_of(call))
+        self.calls.get(&call).and_then(Call::talker).or_else(|| self.outbound.device_of(call))
     }
 
     fn take_change_answer(&mut self, now: Timestamp, key: Key, response: &Message) {
@@ -201,6 +212,9 @@ impl Switchboard {
             return self.repeat_change_ack(now, key);
         }
         let is_final = said.status >= 200;
+        if leg.sent.as_ref().is_some_and(|sent| sent.is_given_up) {
+            return self.take_late_answer(now, key, response);
+        }
         let is_new = leg.sent.as_mut().is_some_and(|sent| !sent.is_answered);
         if !is_new || !is_final {
             return;
@@ -244,7 +258,7 @@ impl Switchboard {
         Some(status)
     }
 
-    fn refuse_change(&mut self, now: Timestamp, arrival: Arrival, request: &Message, status: u16) {
+    pub(super) fn refuse_change(&mut self, now: Timestamp, arrival: Arrival, request: &Message, status: u16) {
         match arrival {
             Arrival::Transaction(id) => self.respond(now, id, request, status),
             Arrival::Connection(connection) => self.answer_device(connection, request, status),
@@ -252,23 +266,36 @@ impl Switchboard {
     }
 
     /// Whether the call of a leg is one that talks.
-    fn is_changeable(&self, (call, _): Key) -> bool {
+    pub(super) fn is_changeable(&self, (call, _): Key) -> bool {
         let is_inbound = self
             .device_of(call)
             .is_some_and(|device| self.calls.get(&call).is_some_and(|live| live.is_talking_on(device)));
-        is_inbound || self.outbound.is_talking(call)
+        let target = self.transfers.target(call);
+        is_inbound || self.outbound.is_talking(call) || target.is_some_and(|leg| self.outbound.is_talking(leg))
     }
 
     /// Whether the first answer of a leg was acknowledged.
-    fn is_confirmed(&self, (call, side): Key) -> bool {
+    pub(super) fn is_confirmed(&self, (call, side): Key) -> bool {
+        if self.target_at((call, side)).is_some() {
+            // The edge has acknowledged it.
+            return true;
+        }
         match self.outer.get(&call) {
             Some(leg) => side == Side::Device || !leg.is_unacknowledged(),
             None => side != self.outbound.side_of_origin(call) || self.outbound.is_confirmed(call),
         }
     }
 
+    /// The leg to somebody who took the place of the device.
+    pub(super) fn target_at(&self, (call, side): Key) -> Option<CallId> {
+        self.transfers.target(call).filter(|_| side == Side::Device)
+    }
+
     /// The dialog of a leg.
-    fn dialog_with(&mut self, (call, side): Key) -> Option<&mut Dialog> {
+    pub(super) fn dialog_with(&mut self, (call, side): Key) -> Option<&mut Dialog> {
+        if let Some(leg) = self.target_at((call, side)) {
+            return self.outbound.dialog_with(leg, Side::Outside);
+        }
         let is_rung = side == Side::Device && self.outbound.is_part(call);
         if self.outbound.goes_out(call) && !is_rung {
             return self.outbound.dialog_with(call, side);
@@ -285,17 +312,40 @@ impl Switchboard {
 
     /// The leg's session, made now if nothing was ever changed on it.
     fn session_of(&mut self, now: Timestamp, key: Key) -> &mut Leg {
+        let is_target = self.target_at(key).is_some();
         // Of a call that rings its own user first both ends were called.
-        let is_caller = (key.1 == Side::Outside) == self.outbound.goes_out(key.0) || self.outbound.is_part(key.0);
+        let was_called = is_target || self.outbound.is_part(key.0);
+        let is_caller = was_called || (key.1 == Side::Outside) == self.outbound.goes_out(key.0);
         let role = if is_caller { Role::Caller } else { Role::Callee };
-        let (settings, seed) = (Settings::default(), self.random.seed());
-        self.changes.legs.entry(key).or_insert_with(|| {
-            let timer = SessionTimer::new(settings.timer);
-            Leg::new(Session::established(role, settings, timer, seed, now))
-        })
+        let mut settings = Settings::default();
+        if is_target || self.device_at(key).is_none() {
+            settings.timer = self.settings.session_timer();
+        }
+        let terms = self.terms_of(key).cloned().unwrap_or_else(|| Terms::new(settings.timer));
+        let seed = self.random.seed();
+        let new = || Leg::new(Session::established(role, settings, terms, seed, now));
+        self.changes.legs.entry(key).or_insert_with(new)
     }
 
-    fn transmit_to_device_of(&mut self, key: Key, bytes: Option<Bytes>) {
+    /// What was agreed on with the end of a leg by its first INVITE; `None` if it was not asked.
+    fn terms_of(&self, key: Key) -> Option<&Terms> {
+        let (call, side) = key;
+        match (self.target_at(key), self.outer.get(&call)) {
+            (Some(leg), _) => self.outbound.terms(leg, Side::Outside),
+            (None, Some(outer)) => Some(outer.terms()).filter(|_| side == Side::Outside),
+            (None, None) => self.outbound.terms(call, side),
+        }
+    }
+
+    /// Has the session of a leg refreshed and watched, if it is to run out otherwise.
+    pub(super) fn watch_session(&mut self, now: Timestamp, key: Key) {
+        if self.is_changeable(key) && self.terms_of(key).is_some_and(Terms::is_limited) {
+            self.session_of(now, key);
+            self.act_on_change(now, key);
+        }
+    }
+
+    pub(super) fn transmit_to_device_of(&mut self, key: Key, bytes: Option<Bytes>) {
         if let Some(device) = self.device_at(key) {
             self.transmit_to(device, bytes);
         }

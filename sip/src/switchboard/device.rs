@@ -53,16 +53,16 @@ impl Switchboard {
             Method::Ack => self.take_device_ack(now, identity.device, request),
             Method::Options => self.answer_device(connection, request, 200),
             Method::Info => {
-                let status = if self.holds_device_dialog(identity.device, request) { 200 } else { 481 };
-                self.answer_device(connection, request, status);
+                let leg = self.device_leg(identity.device, request);
+                self.take_info(now, leg, Arrival::Connection(connection), request);
             }
             Method::Invite if request.to().tag().is_none() => {
                 self.take_device_invite(now, connection, identity, request);
             }
             Method::Invite | Method::Update => self.take_device_change(now, connection, identity.device, request),
             Method::Cancel => self.take_device_cancel(now, connection, identity.device, request),
+            Method::Refer => self.take_device_refer(now, connection, identity, request),
             Method::Prack
-            | Method::Refer
             | Method::Subscribe
             | Method::Notify
             | Method::Message
@@ -98,8 +98,12 @@ impl Switchboard {
 
     fn take_device_response(&mut self, now: Timestamp, device: DeviceId, response: &Message) {
         let leg = self.leg_named(device, response);
-        if leg.is_some_and(|key| self.take_device_change_response(now, key, response)) {
+        let own = leg.filter(|key| self.device_at(*key) == Some(device));
+        if own.is_some_and(|key| self.take_device_change_response(now, key, response)) {
             return;
+        }
+        if let (Some((call, _)), Method::Notify) = (leg, response.method()) {
+            return self.note_notified(call, response);
         }
         let Some(call) = self.inner.owner(response.call_id(), device) else {
             return self.take_origin_response(now, device, response);
@@ -150,23 +154,20 @@ impl Switchboard {
         }
     }
 
+    /// The leg of a dialog that a request of a device belongs to, if the device has still a part in it.
+    pub(super) fn device_leg(&mut self, device: DeviceId, request: &Message) -> Option<(CallId, Side)> {
+        let rung = self.device_dialog(device, request).map(|call| (call, Side::Device));
+        let leg = rung.or_else(|| {
+            let call = self.origin_dialog(device, request)?;
+            Some((call, self.outbound.side_of_origin(call)))
+        });
+        leg.filter(|key| self.device_at(*key) == Some(device))
+    }
+
     /// The call of a dialog that a device's request belongs to.
     fn device_dialog(&mut self, device: DeviceId, request: &Message) -> Option<CallId> {
         let call = self.inner.owner(request.call_id(), device)?;
         self.inner.leg(device, call)?.dialog()?.take_in(request).ok().map(|()| call)
-    }
-
-    /// The leg of a dialog that a device's request belongs to.
-    fn device_leg(&mut self, device: DeviceId, request: &Message) -> Option<(CallId, Side)> {
-        let rung = self.device_dialog(device, request).map(|call| (call, Side::Device));
-        rung.or_else(|| {
-            let call = self.origin_dialog(device, request)?;
-            Some((call, self.outbound.side_of_origin(call)))
-        })
-    }
-
-    fn holds_device_dialog(&mut self, device: DeviceId, request: &Message) -> bool {
-        self.device_leg(device, request).is_some()
     }
 
     /// Counts an answer whose status says all about its reason.

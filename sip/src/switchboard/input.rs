@@ -120,6 +120,20 @@ pub enum Input {
         /// Whether it changes what can be offered to the other leg: that is then renewed, as by [`Input::Renew`].
         renews_other: bool,
     },
+    /// Answers [`Output::TransferOfferWanted`](super::Output::TransferOfferWanted).
+    TransferOffered {
+        /// The call whose end is passed on.
+        call: CallId,
+        /// The SDP offer for the target; `None` if none can be made: the transfer fails with 488.
+        sdp: Option<Bytes>,
+    },
+    /// Answers [`Output::TransferAnswerWanted`](super::Output::TransferAnswerWanted).
+    TransferAnswered {
+        /// The call whose end is passed on.
+        call: CallId,
+        /// Whether the target has the device's place; if not the transfer fails with 488.
+        is_joined: bool,
+    },
     /// What the shell agreed on one side changes what it can offer to the other: make a new offer to this side.
     ///
     /// [`Output::ChangeWanted`](super::Output::ChangeWanted) asks for it when the leg may change.

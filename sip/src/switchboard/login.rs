@@ -109,6 +109,8 @@ impl Switchboard {
         self.outputs.push_back(Output::Proven { flow: flow_of(flow) });
         if request.method() == &Method::Register {
             self.take_desk_register(now, id, flow, account, request);
+        } else if request.method() == &Method::Refer {
+            self.take_desk_refer(now, id, account, request);
         } else {
             self.take_desk_invite(now, id, flow, account, request);
         }

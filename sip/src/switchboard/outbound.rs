@@ -14,15 +14,17 @@ mod from_device;
 mod from_far;
 mod origin;
 mod perform;
+mod target;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use callfield_domain::{CallId, DeviceId, Timestamp, TrunkId};
 
-use super::{Alarm, DeviceIdentity, DialPlan, Hop, Side, Switchboard, Why, WokenCallState};
+use super::{Alarm, DeviceIdentity, DialPlan, Hop, Side, Switchboard, TrunkAccount, Why, WokenCallState};
 use crate::dialog::Dialog;
 use crate::message::Message;
+use crate::session::Terms;
 use crate::transaction::{ClientId, Flow, ServerId};
 use call::{Call, Event};
 use caps::Meter;
@@ -32,8 +34,11 @@ use origin::Origin;
 /// A device's call, with both of its legs. It outlives its end until both sides have heard of it.
 struct Outbound {
     call: Call,
-    /// The leg of the device that calls; none if the device was rung first: then it has an inner leg.
+    /// The leg of the device that calls; none if the device was rung first: then it has an inner leg. None either of a leg
+    /// to which somebody is passed on.
     origin: Option<Origin>,
+    /// The call whose end is passed on to this leg.
+    passes: Option<CallId>,
     /// Whom to call once the own user has answered, of a call that rings them first.
     prepared: Option<DialPlan>,
     /// The leg over the trunk whose turn it is.
@@ -53,6 +58,7 @@ impl Outbound {
         Self {
             call,
             origin,
+            passes: None,
             prepared: None,
             far: None,
             former: Vec::new(),
@@ -118,6 +124,12 @@ impl Outbounds {
         self.live
     }
 
+    /// Whether no call is remembered.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.by_far.is_empty() && self.on_trunk.is_empty()
+    }
+
     pub(super) fn contains(&self, call: CallId) -> bool {
         self.calls.contains_key(&call)
     }
@@ -154,11 +166,12 @@ impl Outbounds {
         self.on_trunk.retain(|_, calls| *calls > 0);
     }
 
-    /// The device that began a call that goes out.
+    /// The device that began a call that goes out, unless it has left the far end to somebody else.
     pub(super) fn device_of(&self, call: CallId) -> Option<DeviceId> {
-        let is_rung = |outbound: &&Outbound| outbound.call.is_inside() || outbound.call.is_part();
-        let outbound = self.calls.get(&call).filter(|outbound| !is_rung(outbound))?;
-        Some(outbound.call.device().device)
+        let is_elsewhere = |call: &Call| call.is_inside() || call.is_part() || call.has_passed();
+        let outbound = self.calls.get(&call)?;
+        let is_own = outbound.passes.is_none() && !is_elsewhere(&outbound.call);
+        is_own.then(|| outbound.call.device().device)
     }
 
     /// Whether a call is one of these and its two ends are connected.
@@ -178,6 +191,26 @@ impl Outbounds {
         match side {
             Side::Outside if !outbound.call.is_inside() => outbound.far.as_mut()?.dialog(),
             Side::Outside | Side::Device => Some(outbound.origin.as_mut()?.dialog()),
+        }
+    }
+
+    /// The leg of the device that began a call.
+    fn origin(&mut self, call: CallId) -> Option<&mut Origin> {
+        self.calls.get_mut(&call)?.origin()
+    }
+
+    /// What the edge proves itself to the trunk of a call with.
+    pub(super) fn account(&self, call: CallId) -> Option<TrunkAccount> {
+        self.calls.get(&call)?.far.as_ref()?.account.clone()
+    }
+
+    /// What was agreed on with an end of a call by its first INVITE.
+    pub(super) fn terms(&self, call: CallId, side: Side) -> Option<&Terms> {
+        let outbound = self.calls.get(&call)?;
+        match (side, outbound.call.is_inside()) {
+            (Side::Outside, false) => outbound.far.as_ref().map(Far::terms),
+            (Side::Outside, true) | (Side::Device, false) => outbound.origin.as_ref().map(Origin::terms),
+            (Side::Device, true) => None,
         }
     }
 
@@ -264,15 +297,14 @@ impl Switchboard {
         }
         self.agenda.set(Alarm::Outbound(call), None);
         let Some(gone) = self.outbound.calls.remove(&call) else { return };
-        if let Some(origin) = &gone.origin {
-            self.outbound.by_origin.remove(&(gone.call.device().device, origin.call_id().to_owned()));
-            if let Some(desk) = &origin.desk {
-                self.outbound.by_server.remove(&desk.server);
-                self.outbound.desks.remove(&origin.name());
-            }
-        }
         for far in gone.fars() {
             self.outbound.by_far.remove(far.call_id());
+        }
+        let Some(origin) = &gone.origin else { return };
+        self.outbound.by_origin.remove(&(gone.call.device().device, origin.call_id().to_owned()));
+        if let Some(desk) = &origin.desk {
+            self.outbound.by_server.remove(&desk.server);
+            self.outbound.desks.remove(&origin.name());
         }
     }
 }

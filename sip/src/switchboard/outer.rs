@@ -10,6 +10,7 @@ use super::Why;
 use super::registrar::SHORTEST_S;
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, ResponseBuilder};
+use crate::session::{MIN_S, Terms};
 use crate::transaction::{Flow, GIVE_UP, ServerId, T1, T2};
 
 /// The caller's leg of a call.
@@ -21,6 +22,7 @@ pub(super) struct OuterLeg {
     tag: String,
     contact: String,
     dialog: Dialog,
+    terms: Terms,
     is_finished: bool,
     answer: Option<Answer>,
     /// BYEs (and their kind) that are answered when the row is durable.
@@ -60,7 +62,14 @@ pub(super) struct Acknowledged {
 
 impl OuterLeg {
     /// The leg that an INVITE begins; `None` if it has no Contact to answer to.
-    pub(super) fn new(flow: Flow, server: ServerId, invite: &Message, tag: String, contact: String) -> Option<Self> {
+    pub(super) fn new(
+        flow: Flow,
+        server: ServerId,
+        invite: &Message,
+        tag: String,
+        contact: String,
+        terms: Terms,
+    ) -> Option<Self> {
         let dialog = Dialog::of_callee(invite, &tag)?;
         let invite = invite.detached();
         Some(Self {
@@ -70,6 +79,7 @@ impl OuterLeg {
             tag,
             contact,
             dialog,
+            terms,
             is_finished: false,
             answer: None,
             unanswered: Vec::new(),
@@ -113,10 +123,15 @@ impl OuterLeg {
             return None;
         }
         let start = self.with_dialog(self.invite.response(200, reason(200))).header("Allow", ALLOW);
-        let response = start.body("application/sdp", sdp).build();
+        let response = self.terms.answer(now, &self.invite, start).body("application/sdp", sdp).build();
         let (server, repeat_at, until) = (self.server, now + T1, now + GIVE_UP);
         self.answer = Some(Answer { server, response: response.clone(), repeat_at, pause: T1, until });
         Some(response)
+    }
+
+    /// What was agreed on by the 200.
+    pub(super) const fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// Whether the 200 went out and its ACK did not come.
@@ -218,13 +233,18 @@ pub(super) fn next_hop_of(flow: Flow, dialog: &Dialog) -> Flow {
 }
 
 /// The option tags the edge understands in Require.
-pub(super) const SUPPORTED: &[&str] = &[];
+pub(super) const SUPPORTED: &[&str] = &["timer"];
 
 /// A response with what helps its receiver to do better.
 pub(super) fn with_hints(start: ResponseBuilder, request: &Message, status: u16) -> ResponseBuilder {
     match status {
+        200 if request.method() == &Method::Options => {
+            let start = start.header("Allow", ALLOW).header("Accept", "application/sdp");
+            start.header("Supported", SUPPORTED.join(", "))
+        }
         200 | 405 => start.header("Allow", ALLOW),
         415 => start.header("Accept", "application/sdp"),
+        422 => start.header("Min-SE", MIN_S),
         423 => start.header("Min-Expires", SHORTEST_S),
         420 => start.header("Unsupported", request.unsupported(SUPPORTED).collect::<Vec<_>>().join(", ")),
         503 => start.header("Retry-After", 10),
@@ -234,6 +254,9 @@ pub(super) fn with_hints(start: ResponseBuilder, request: &Message, status: u16)
 
 /// The methods the edge understands.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER, UPDATE";
+
+/// Those that it understands from devices.
+pub(super) const DEVICE_ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER, UPDATE, REFER";
 
 /// What names a caller's dialog from outside: Call-ID and the caller's tag.
 pub(super) fn name_of(request: &Message) -> (String, String) {
@@ -247,6 +270,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
         180 => "Ringing",
         182 => "Queued",
         200 => "OK",
+        202 => "Accepted",
         380 => "Alternative Service",
         400 => "Bad Request",
         403 => "Forbidden",
@@ -254,6 +278,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         415 => "Unsupported Media Type",
+        416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
         422 => "Session Interval Too Small",
         423 => "Interval Too Brief",

@@ -165,6 +165,25 @@ pub enum Output {
         /// The answer; `None` if the offer was refused or crossed another: the leg stays as it was.
         answer: Option<Bytes>,
     },
+    /// Whoever is outside is to be passed on: make the SDP offer for the target, in the codecs of the outside leg.
+    /// Answered by [`Input::TransferOffered`](super::Input::TransferOffered).
+    TransferOfferWanted {
+        /// The call whose end is passed on.
+        call: CallId,
+    },
+    /// The target answered: it takes the device's place. Answered by
+    /// [`Input::TransferAnswered`](super::Input::TransferAnswered); the outside leg is then renewed.
+    TransferAnswerWanted {
+        /// The call whose end is passed on.
+        call: CallId,
+        /// The target's SDP answer.
+        target_sdp: Bytes,
+    },
+    /// The target is not there, or not any more: what was made for its offer, unless it was joined, can be let go.
+    TransferEnded {
+        /// The call whose end was to be passed on.
+        call: CallId,
+    },
     /// No media flows any longer (or ever) for this call. Exactly once for each call that was to be `Ring`ed or `Dial`led.
     MediaEnded {
         /// The call.
@@ -232,8 +251,10 @@ pub struct OutboundQuestion {
     pub call: CallId,
     /// The device that calls, proven by its connection.
     pub device: DeviceIdentity,
-    /// The user part of the Request-URI: whom it calls, as the person wrote it.
+    /// The user part of the Request-URI, or of what a REFER names: whom it calls, as the person wrote it.
     pub to: String,
+    /// The call whose end is to be passed on there; the id is then one of the edge's own, and no call for anybody else.
+    pub transfers: Option<CallId>,
 }
 
 /// A push to be sent at once.

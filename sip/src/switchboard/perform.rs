@@ -7,7 +7,7 @@ use super::call::{Action, Event, Farewell};
 use super::caller::address_of;
 use super::inner::Carrier;
 use super::memory::Remembered;
-use super::outer::{ALLOW, OuterLeg, reason};
+use super::outer::{DEVICE_ALLOW, OuterLeg, reason};
 use super::push_offer::without_push;
 use super::softphone::softphone_call_id;
 use super::{Alarm, Decision, Output, Party, Switchboard, Why};
@@ -124,6 +124,7 @@ impl Switchboard {
             }
             Action::Cancel { device, elsewhere } => self.cancel_device(now, device, call, elsewhere),
             Action::HangUpDevice { device, elsewhere } => self.hang_up_device(now, device, call, elsewhere),
+            Action::ReleaseDevice(device) => self.release_device(now, call, device),
             Action::Progress(status) => {
                 let progress = self.outer.get(&call).and_then(|leg| Some((leg.server, leg.progress(status)?)));
                 if let Some((id, response)) = progress {
@@ -147,6 +148,7 @@ impl Switchboard {
 
     /// Nothing of a call is changed any more, and no media flows.
     pub(super) fn end_media(&mut self, now: Timestamp, call: CallId) {
+        self.end_transfer(now, call);
         self.end_changes(now, call);
         self.outputs.push_back(Output::MediaEnded { call });
     }
@@ -206,6 +208,7 @@ impl Switchboard {
             let response = bye.response(200, reason(200)).build();
             self.transactions.handle(now, Layer::Respond { id, response });
         }
+        self.finish_transfer(now, call);
         let Some(ended) = self.calls.remove(&call) else { return };
         if let Some(device) = ended.winner() {
             self.confirm_hang_up(now, device, call);
@@ -228,7 +231,7 @@ impl Switchboard {
     }
 
     /// Answers the BYE of the device that hung up.
-    fn confirm_hang_up(&mut self, now: Timestamp, device: DeviceId, call: CallId) {
+    pub(super) fn confirm_hang_up(&mut self, now: Timestamp, device: DeviceId, call: CallId) {
         let Some(bye) = self.inner.leg(device, call).and_then(|leg| leg.bye_received.take()) else { return };
         let response = bye.response(200, reason(200)).build();
         self.carry(now, device, call, Some(response));
@@ -260,7 +263,7 @@ impl Switchboard {
             .call_id(&call_id)
             .cseq(1)
             .header("Contact", format!("<{contact}>"))
-            .header("Allow", ALLOW)
+            .header("Allow", DEVICE_ALLOW)
             .header("Expires", left_s)
             .body("application/sdp", sdp);
         // What is ours stays between us and our own phones.

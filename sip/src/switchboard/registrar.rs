@@ -143,6 +143,7 @@ impl Switchboard {
             }
         }
         self.resume_changes(device);
+        self.resume_transfers(device);
         for call in self.calls_for(identity) {
             let is_own = self.calls.get(&call).is_some_and(|live| live.is_on(device));
             let event = if is_own && !named.contains(&call) { Event::Forgotten } else { Event::Registered };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::PushProvider;
 use crate::digest::Algorithm;
+use crate::session::TimerSettings;
 
 /// The longest a call may ring, whatever the settings say.
 pub const RING_CAP: Duration = Duration::from_secs(120);
@@ -59,6 +60,9 @@ pub struct Settings {
     pub memory: Duration,
     /// How many ended calls are remembered at most.
     pub memory_size: usize,
+    /// After how many seconds a session with a trunk is over unless it is refreshed (RFC 4028): nobody else tells that the
+    /// other end has vanished. `None`: only if the trunk asks for it.
+    pub session_interval_s: Option<u32>,
     /// How much a user and a company may call out.
     pub outbound_caps: OutboundCaps,
     /// How many calls may live at once; one more is answered 503.
@@ -66,6 +70,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What is asked of session timers of trunks.
+    pub(super) fn session_timer(&self) -> TimerSettings {
+        TimerSettings { interval_s: self.session_interval_s, ..TimerSettings::default() }
+    }
+
     /// The defaults for a domain, reached by trunks at `address` (`host:port`) over UDP, TCP and TLS.
     pub fn new(domain: &str, address: &str) -> Self {
         Self {
@@ -83,6 +92,7 @@ impl Settings {
             persist_limit: Duration::from_secs(20),
             memory: Duration::from_secs(600),
             memory_size: 10_000,
+            session_interval_s: Some(1_800),
             outbound_caps: OutboundCaps::default(),
             max_calls: 20_000,
         }

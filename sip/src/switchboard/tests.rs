@@ -7,11 +7,14 @@ mod changes;
 mod colleague;
 mod desk;
 mod desk_accounts;
+mod info;
 mod outbound;
 mod refusals;
 mod registration;
 mod softphone;
+mod timers;
 mod tls;
+mod transfer;
 mod trunk_hops;
 mod trunk_proofs;
 mod trunk_registers;
@@ -196,6 +199,10 @@ impl Story {
                     renews_other: offer.is_some() && self.renews,
                 }
             }
+            Output::TransferOfferWanted { call } => {
+                Input::TransferOffered { call: *call, sdp: Some("v=target".into()) }
+            }
+            Output::TransferAnswerWanted { call, .. } => Input::TransferAnswered { call: *call, is_joined: true },
             Output::Persist(facts) if !self.late_rows => Input::Persisted { call: facts.id },
             _ => return None,
         })

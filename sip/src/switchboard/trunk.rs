@@ -9,6 +9,7 @@ use super::changes::Arrival;
 use super::outer::{OuterLeg, SUPPORTED, name_of, reason, with_hints};
 use super::{Alarm, ConnectionId, Flow, Output, Peer, RouteQuestion, Settings, Side, Switchboard, Transport};
 use crate::message::{DropReason, Frame, Message, Method, NameAddr, Verdict, parse};
+use crate::session::Terms;
 use crate::transaction::{ClientId, Ended, Flow as Hop, Input as Layer, Output as Layered, ServerId};
 use crate::uri::Scheme;
 
@@ -128,13 +129,16 @@ impl Switchboard {
             Method::Invite if request.to().tag().is_none() => self.take_invite(now, id, flow, request),
             Method::Invite | Method::Update => self.take_change(now, id, request),
             Method::Bye => self.take_bye(now, id, request),
-            Method::Info if !self.holds_dialog_of(request) => self.respond(now, id, request, 481),
-            Method::Options | Method::Info => self.respond(now, id, request, 200),
+            Method::Info => {
+                let leg = self.leg_of(request);
+                self.take_info(now, leg, Arrival::Transaction(id), request);
+            }
+            Method::Options => self.respond(now, id, request, 200),
             Method::Register => self.authenticate(now, id, flow, request),
             Method::Cancel => self.respond(now, id, request, 481),
+            Method::Refer => self.take_trunk_refer(now, id, flow, request),
             Method::Ack
             | Method::Prack
-            | Method::Refer
             | Method::Subscribe
             | Method::Notify
             | Method::Message
@@ -151,7 +155,9 @@ impl Switchboard {
             return self.respond(now, id, invite, status);
         }
         let (tag, contact) = (self.random.token(16), self.contact_for(flow, invite));
-        let (Some(leg), Some(source)) = (OuterLeg::new(flow, id, invite, tag, contact), self.source_of(flow)) else {
+        let terms = Terms::new(self.settings.session_timer());
+        let leg = OuterLeg::new(flow, id, invite, tag, contact, terms);
+        let (Some(leg), Some(source)) = (leg, self.source_of(flow)) else {
             self.count("no_contact");
             return self.respond(now, id, invite, 400);
         };
@@ -182,6 +188,8 @@ impl Switchboard {
             420
         } else if !invite.body().is_empty() && !invite.has_content_type("application/sdp") {
             415
+        } else if Terms::new(self.settings.session_timer()).judge(invite).is_err() {
+            422
         } else if self.live_calls() >= self.settings.max_calls {
             503
         } else {
@@ -191,6 +199,7 @@ impl Switchboard {
             482 => "merged",
             420 => "extension",
             415 => "media_type",
+            422 => "interval",
             _ => "flooded",
         });
         Some(status)
@@ -198,8 +207,7 @@ impl Switchboard {
 
     /// A trunk or a desk phone changes the session of its leg.
     fn take_change(&mut self, now: Timestamp, id: ServerId, request: &Message) {
-        let outside = self.far_dialog(request).or_else(|| self.dialog_of(request)).map(|call| (call, Side::Outside));
-        match outside.or_else(|| self.desk_leg(request)) {
+        match self.leg_of(request) {
             Some(key) => self.take_leg_change(now, key, Arrival::Transaction(id), request),
             None => self.respond(now, id, request, 481),
         }
@@ -224,10 +232,10 @@ impl Switchboard {
     }
 
     fn take_ack(&mut self, now: Timestamp, ack: &Message) {
-        let far = self.outbound.call_of_far(ack);
-        let outside = far.or_else(|| self.outer_by_name.get(&name_of(ack)).copied());
-        let Some(call) = outside else { return self.take_desk_ack(now, ack) };
-        let key = (call, Side::Outside);
+        let far = self.outbound.call_of_far(ack).map(|call| self.side_of_far(call));
+        let outer = || self.outer_by_name.get(&name_of(ack)).map(|call| (*call, Side::Outside));
+        let Some(key) = far.or_else(outer) else { return self.take_desk_ack(now, ack) };
+        let call = key.0;
         if self.take_change_ack(now, key, ack) {
             return;
         }
@@ -307,13 +315,9 @@ impl Switchboard {
     }
 
     /// The call whose dialog a request belongs to.
-    fn dialog_of(&mut self, request: &Message) -> Option<CallId> {
+    pub(super) fn dialog_of(&mut self, request: &Message) -> Option<CallId> {
         let call = *self.outer_by_name.get(&name_of(request))?;
         self.outer.get_mut(&call)?.dialog().take_in(request).ok().map(|()| call)
-    }
-
-    fn holds_dialog_of(&mut self, request: &Message) -> bool {
-        self.dialog_of(request).is_some() || self.far_dialog(request).is_some() || self.desk_leg(request).is_some()
     }
 
     pub(super) fn respond(&mut self, now: Timestamp, id: ServerId, request: &Message, status: u16) {

@@ -23,3 +23,4 @@ mod sipp_as_trunk;
 mod sources;
 mod story;
 mod tidy;
+mod transfer;

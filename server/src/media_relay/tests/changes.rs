@@ -83,17 +83,17 @@ async fn a_call_that_is_over_is_not_changed() {
 }
 
 /// A call that a phone began and a trunk answered, in PCMA.
-struct Talking {
-    world: World,
-    id: CallId,
-    device: End,
-    trunk: End,
-    at_device: Option<Agreement>,
-    at_trunk: Option<Agreement>,
+pub(super) struct Talking {
+    pub(super) world: World,
+    pub(super) id: CallId,
+    pub(super) device: End,
+    pub(super) trunk: End,
+    pub(super) at_device: Option<Agreement>,
+    pub(super) at_trunk: Option<Agreement>,
 }
 
 impl Talking {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let mut world = World::new(40_000..=41_999);
         let (mut device, mut trunk) = (End::new(&mut world).await, End::new(&mut world).await);
         let id = world.call();
@@ -107,14 +107,14 @@ impl Talking {
     }
 
     /// What the trunk has after its offer, and whether the device is to be told.
-    fn trunk_offers(&mut self, direction: Direction) -> (Direction, bool) {
+    pub(super) fn trunk_offers(&mut self, direction: Direction) -> (Direction, bool) {
         let offer = self.trunk.leg.offer(&Wish::new(Security::Plain).direction(direction));
         let Changed { sdp, renews_other } = self.world.relays.change(self.id, CallSide::Outside, Some(&offer));
         let agreed = self.trunk.leg.receive_answer(&sdp.unwrap()).unwrap();
         (self.at_trunk.insert(agreed).direction, renews_other)
     }
 
-    fn device_offers(&mut self, direction: Direction) -> (Direction, bool) {
+    pub(super) fn device_offers(&mut self, direction: Direction) -> (Direction, bool) {
         let offer = self.device.leg.offer(&Wish::new(Security::Required).direction(direction));
         let Changed { sdp, renews_other } = self.world.relays.change(self.id, CallSide::Device, Some(&offer));
         let agreed = self.device.leg.receive_answer(&sdp.unwrap()).unwrap();
@@ -130,7 +130,7 @@ impl Talking {
         (self.at_device.insert(agreed).direction, told)
     }
 
-    fn trunk_is_offered_to(&mut self, wanted: Direction) -> (Direction, Option<CallSide>) {
+    pub(super) fn trunk_is_offered_to(&mut self, wanted: Direction) -> (Direction, Option<CallSide>) {
         let offer = self.world.relays.change(self.id, CallSide::Outside, None).sdp.unwrap();
         let wish = Wish::new(Security::Plain).direction(wanted);
         let (answer, agreed) = self.trunk.leg.answer(&Offer::parse(&offer).unwrap(), &wish).unwrap();

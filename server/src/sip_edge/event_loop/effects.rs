@@ -69,6 +69,15 @@ impl EventLoop {
                 let renew = self.media.change_answered(call, side, answer.as_deref());
                 return renew.map(|side| Input::Renew { call, side });
             }
+            Output::TransferOfferWanted { call } => {
+                let sdp = self.media.offer_target(call);
+                return Some(Input::TransferOffered { call, sdp });
+            }
+            Output::TransferAnswerWanted { call, target_sdp } => {
+                let is_joined = self.media.join_target(call, &target_sdp);
+                return Some(Input::TransferAnswered { call, is_joined });
+            }
+            Output::TransferEnded { call } => self.media.end_target(call),
             Output::MediaEnded { call } => {
                 self.parked.end(call);
                 self.media.end(call);
@@ -124,7 +133,8 @@ impl EventLoop {
 
     fn ask_outbound(&mut self, question: OutboundQuestion) -> Option<Input> {
         let call = question.call;
-        if self.known.begin(call) {
+        // The leg of a transfer is no call of its own: its id was made here.
+        if question.transfers.is_none() && self.known.begin(call) {
             return Some(Input::OutboundRouted { call, decision: outbound::REUSED });
         }
         let (app, answers) = (self.app.clone(), self.answers.clone());

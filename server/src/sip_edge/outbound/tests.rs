@@ -207,6 +207,7 @@ impl Firm {
             started_at: Timestamp::ZERO,
             answered_at: None,
             ended_at: Some(Timestamp::from_millis(1)),
+            transferred_to: None,
         };
         let mut rows = self.app.db.write(self.tenant).await.unwrap();
         rows.put_call(&facts).await.unwrap();
@@ -222,7 +223,7 @@ impl Firm {
     async fn ask(&mut self, call: CallId, to: &str) -> OutboundDecision {
         let device = DeviceId::new(Timestamp::ZERO, &mut self.random);
         let device = DeviceIdentity { tenant: self.tenant, user: self.user, device };
-        decide(&self.app, &OutboundQuestion { call, device, to: to.to_owned() }).await
+        decide(&self.app, &OutboundQuestion { call, device, to: to.to_owned(), transfers: None }).await
     }
 }
 

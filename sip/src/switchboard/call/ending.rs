@@ -44,7 +44,7 @@ impl Call {
                 self.mark(now, Milestone::CallerGone, None, None);
                 self.end(now, Outcome::Canceled, Farewell::Refuse(487));
             }
-            Phase::Talking { .. } | Phase::Ending(_) | Phase::Gone(_) => {}
+            Phase::Talking { .. } | Phase::Passed | Phase::Ending(_) | Phase::Gone(_) => {}
         }
     }
 
@@ -57,7 +57,10 @@ impl Call {
                 self.mark(now, Milestone::HungUp, Some(device), None);
                 self.end(now, Outcome::Canceled, Farewell::HangUp);
             }
-            (Phase::Talking { .. }, _) => {
+            (Phase::Talking { .. }, Some(device)) if self.is_referring => self.leave(now, device, None),
+            // It asked to be let go, and goes by itself.
+            (Phase::Passed, Some(device)) => self.actions.push_back(Action::ReleaseDevice(device)),
+            (Phase::Talking { .. } | Phase::Passed, _) => {
                 self.mark(now, Milestone::HungUp, device, device.is_none().then_some("caller"));
                 self.end(now, Outcome::Completed, Farewell::HangUp);
             }
@@ -74,6 +77,9 @@ impl Call {
 
     /// The device that answered will not come back.
     pub(super) fn lose_device(&mut self, now: Timestamp) {
+        if let Some(device) = self.winner().filter(|_| self.is_referring) {
+            return self.leave(now, device, Some("device_lost"));
+        }
         self.mark(now, Milestone::HungUp, self.winner(), Some("device_lost"));
         let outcome = if self.is_talking() { Outcome::Completed } else { Outcome::Canceled };
         self.end(now, outcome, Farewell::HangUp);
@@ -87,7 +93,7 @@ impl Call {
     }
 
     pub(super) fn lose_caller(&mut self, now: Timestamp, outcome: Outcome) {
-        if let Phase::Talking { .. } = self.phase {
+        if let Phase::Talking { .. } | Phase::Passed = self.phase {
             self.mark(now, Milestone::HungUp, None, Some("caller_lost"));
             self.end(now, outcome, Farewell::HangUp);
         }
@@ -156,6 +162,7 @@ impl Call {
             started_at: self.started_at,
             answered_at: None,
             ended_at: Some(now),
+            transferred_to: None,
         });
         self.settle(now, outcome, Farewell::Refuse(status), facts);
     }
@@ -167,7 +174,7 @@ impl Call {
         if let Phase::Joining(device) | Phase::Dialling { device, .. } | Phase::Talking { device, .. } = self.phase {
             self.actions.push_back(Action::HangUpDevice { device, elsewhere: false });
         }
-        if let Phase::Dialling { .. } | Phase::Talking { .. } = self.phase {
+        if let Phase::Dialling { .. } | Phase::Talking { .. } | Phase::Passed = self.phase {
             self.actions.push_back(Action::HangUpCaller);
         }
         let facts = self.facts(CallState::Ended).map(|facts| CallFacts {
@@ -218,6 +225,7 @@ impl Call {
     }
 
     fn settle(&mut self, now: Timestamp, outcome: Outcome, farewell: Farewell, facts: Option<CallFacts>) {
+        self.is_referring = false;
         self.phase = Phase::Ending(Ending { overdue_at: now + self.persist_limit, farewell, outcome });
         match facts {
             Some(facts) => self.actions.push_back(Action::Persist(facts)),

@@ -3,6 +3,7 @@
 use callfield_domain::{CallFacts, DeviceId, Outcome, TimelineEvent};
 
 use super::Farewell;
+use crate::switchboard::transfer::Passing;
 use crate::switchboard::{Decision, Missed, Wake};
 
 /// Something that happened to a call.
@@ -46,6 +47,8 @@ pub(in crate::switchboard) enum Event {
     CallerGone,
     /// The device that answered hung up.
     DeviceHungUp(DeviceId),
+    /// The caller is being passed on to somebody else.
+    Passing(Passing),
     /// The row is on disk.
     Persisted,
 }
@@ -63,6 +66,8 @@ pub(in crate::switchboard) enum Action {
     Cancel { device: DeviceId, elsewhere: bool },
     /// End the dialog with a device that answered.
     HangUpDevice { device: DeviceId, elsewhere: bool },
+    /// Let the device that talked go: answer its BYE, or send one. The call goes on.
+    ReleaseDevice(DeviceId),
     /// Tell the caller that it rings (180) or waits (182).
     Progress(u16),
     /// Make the caller's answer from the device's.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use callfield_domain::Timestamp;
+
 use super::Arrival;
 use crate::message::{Message, Method};
 use crate::session::Session;
@@ -36,6 +38,18 @@ pub(super) struct Sent {
     pub(super) client: Option<ClientId>,
     /// Whether the final answer came.
     pub(super) is_answered: bool,
+    /// Whether it was sent again with a proof: a second refusal is the last word.
+    pub(super) has_proved: bool,
+    /// When a phone that is there has been silent for too long; a trunk and a desk phone have transactions.
+    pub(super) silent_at: Option<Timestamp>,
+    /// Whether it was given up because of that.
+    pub(super) is_given_up: bool,
+}
+
+impl Sent {
+    pub(super) const fn new(request: Message, client: Option<ClientId>) -> Self {
+        Self { request, client, is_answered: false, has_proved: false, silent_at: None, is_given_up: false }
+    }
 }
 
 impl Leg {
@@ -50,6 +64,11 @@ impl Leg {
         if self.asked.len() > MEMORY {
             self.asked.pop_first();
         }
+    }
+
+    /// When the device has been silent for too long.
+    pub(super) fn silent_at(&self) -> Option<Timestamp> {
+        self.sent.as_ref().filter(|sent| !sent.is_answered).and_then(|sent| sent.silent_at)
     }
 
     /// Whether a response is to the last request of the edge's own.

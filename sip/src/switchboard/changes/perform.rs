@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use callfield_domain::Timestamp;
 
-use super::{Alarm, Arrival, Key, Output, Sent, Side, Switchboard, Why};
+use super::proof;
+use super::{Alarm, Arrival, Key, Leg, Output, Sent, Side, Switchboard, Why};
 use crate::message::{Message, Method, RequestBuilder};
 use crate::session::{End, Output as Wanted, Request, Response};
 use crate::switchboard::call::Event;
-use crate::switchboard::outer::{ALLOW, OuterLeg, reason};
+use crate::switchboard::outer::{ALLOW, DEVICE_ALLOW, OuterLeg, reason};
 use crate::transaction::{Flow, Input as Layer};
 
 impl Switchboard {
@@ -16,8 +17,10 @@ impl Switchboard {
         while let Some(wanted) = self.changes.legs.get_mut(&key).and_then(|leg| leg.session.poll_output()) {
             self.perform_change(now, key, wanted);
         }
-        let due = self.changes.legs.get(&key).and_then(|leg| leg.session.poll_timeout());
-        self.agenda.set(Alarm::Change(key.0, key.1), due.map(|(at, _)| (at, Why::Change(key.0))));
+        let leg = self.changes.legs.get(&key);
+        let due = leg.and_then(|leg| leg.session.poll_timeout()).map(|(at, _)| at);
+        let due = due.into_iter().chain(leg.and_then(Leg::silent_at)).min();
+        self.agenda.set(Alarm::Change(key.0, key.1), due.map(|at| (at, Why::Change(key.0))));
     }
 
     fn perform_change(&mut self, now: Timestamp, key: Key, wanted: Wanted) {
@@ -45,27 +48,29 @@ impl Switchboard {
     fn send_change(&mut self, now: Timestamp, key: Key, wanted: Request) {
         let method = wanted.verb.method();
         let Some(start) = self.dialog_with(key).map(|dialog| dialog.request(method)) else { return };
-        let start = self.with_via(key, start).header("Contact", self.contact_of(key)).header("Allow", ALLOW);
+        let start =
+            self.with_via(key, start).header("Contact", self.contact_of(key)).header("Allow", self.allow_to(key));
         let start = wanted.timer.on_request(start);
         let start = wanted.sdp.into_iter().fold(start, |start, sdp| start.body("application/sdp", sdp));
         let request = start.build();
         let Some(flow) = self.flow_to(key) else {
             let bytes = request.as_bytes().clone();
-            self.note_sent(key, Sent { request, client: None, is_answered: false });
+            let silent_at = Some(now + super::silence::LIMIT);
+            self.note_sent(key, Sent { silent_at, ..Sent::new(request, None) });
             return self.transmit_to_device_of(key, Some(bytes));
         };
         let id = self.new_client();
         self.changes.by_client.insert(id, key);
-        self.note_sent(key, Sent { request: request.clone(), client: Some(id), is_answered: false });
+        self.note_sent(key, Sent::new(request.clone(), Some(id)));
         self.transactions.handle(now, Layer::Request { id, flow, request });
     }
 
     fn answer_change(&mut self, now: Timestamp, key: Key, cseq: u32, said: Response) {
-        let contact = self.contact_of(key);
+        let (contact, allow) = (self.contact_of(key), self.allow_to(key));
         let Some(asked) = self.changes.legs.get_mut(&key).and_then(|leg| leg.asked.get_mut(&cseq)) else { return };
         let start = asked.request.response(said.status, reason(said.status));
         let start = if said.status < 300 {
-            start.copy("Record-Route").header("Contact", contact).header("Allow", ALLOW)
+            start.copy("Record-Route").header("Contact", contact).header("Allow", allow)
         } else {
             said.retry_after_s.iter().fold(start, |start, seconds| start.header("Retry-After", seconds))
         };
@@ -81,12 +86,12 @@ impl Switchboard {
         }
     }
 
-    fn acknowledge_change(&mut self, now: Timestamp, key: Key, sdp: Option<Bytes>) {
+    pub(super) fn acknowledge_change(&mut self, now: Timestamp, key: Key, sdp: Option<Bytes>) {
         let Some(invite) = self.changes.legs.get(&key).and_then(|leg| Some(leg.sent.as_ref()?.request.clone())) else {
             return;
         };
         let Some(start) = self.dialog_with(key).map(|dialog| dialog.ack(&invite)) else { return };
-        let start = self.with_via(key, start);
+        let start = proof::proofs_of(&invite, self.with_via(key, start));
         let start = sdp.into_iter().fold(start, |start, sdp| start.body("application/sdp", sdp));
         if let Some(leg) = self.changes.legs.get_mut(&key) {
             leg.ack = Some(start.build());
@@ -121,6 +126,9 @@ impl Switchboard {
     /// The end of a leg is gone, or cannot be told apart from one that is.
     fn lose_leg(&mut self, now: Timestamp, key: Key) {
         let (call, side) = key;
+        if let Some(leg) = self.target_at(key) {
+            return self.lose_outbound_leg(now, leg, Side::Outside);
+        }
         let is_rung = side == Side::Device && self.outbound.is_part(call);
         if self.outbound.goes_out(call) && !is_rung {
             return self.lose_outbound_leg(now, call, side);
@@ -132,14 +140,17 @@ impl Switchboard {
         }
     }
 
-    fn note_sent(&mut self, key: Key, sent: Sent) {
+    pub(super) fn note_sent(&mut self, key: Key, sent: Sent) {
         if let Some(leg) = self.changes.legs.get_mut(&key) {
             leg.sent = Some(sent);
         }
     }
 
     /// Where a request of a leg with transactions goes; `None` for the leg of a phone on a connection of its own.
-    fn flow_to(&mut self, (call, side): Key) -> Option<Flow> {
+    pub(in crate::switchboard) fn flow_to(&mut self, (call, side): Key) -> Option<Flow> {
+        if let Some(leg) = self.target_at((call, side)) {
+            return self.outbound.reach(leg);
+        }
         match side {
             Side::Outside if self.outbound.is_inside(call) => self.flow_to_desk((call, side)),
             Side::Outside => self.outer.get(&call).map(OuterLeg::reach).or_else(|| self.outbound.reach(call)),
@@ -147,24 +158,39 @@ impl Switchboard {
         }
     }
 
+    fn allow_to(&self, key: Key) -> &'static str {
+        if self.is_device(key) { DEVICE_ALLOW } else { ALLOW }
+    }
+
+    /// Whether the end of a leg is a device.
+    fn is_device(&self, key: Key) -> bool {
+        self.target_at(key).is_none() && (key.1 == Side::Device || self.device_at(key).is_some())
+    }
+
+    /// Where a device reaches the edge: a desk phone by the flow it is spoken to.
+    pub(in crate::switchboard) fn contact_for_device(&self, desk: Option<Flow>) -> String {
+        match desk {
+            Some(flow) => format!("<{}>", self.contact_at(flow)),
+            None => format!("<sip:edge@{};transport=ws>", self.settings.domain),
+        }
+    }
+
     /// The transaction layer adds the Via, where there is one.
-    fn with_via(&mut self, key: Key, start: RequestBuilder) -> RequestBuilder {
+    pub(in crate::switchboard) fn with_via(&mut self, key: Key, start: RequestBuilder) -> RequestBuilder {
         match self.flow_to(key) {
             Some(_) => start,
             None => start.header("Via", self.edge.via(&mut self.random)),
         }
     }
 
-    fn contact_of(&mut self, (call, side): Key) -> String {
-        let is_device = self.device_at((call, side)).is_some();
-        if let Some(flow) = self.flow_to_desk((call, side)) {
-            return format!("<{}>", self.contact_at(flow));
+    pub(in crate::switchboard) fn contact_of(&mut self, key: Key) -> String {
+        if self.is_device(key) {
+            let desk = self.flow_to_desk(key);
+            return self.contact_for_device(desk);
         }
-        match (side, self.outer.get(&call)) {
-            _ if is_device => format!("<sip:edge@{};transport=ws>", self.settings.domain),
-            (Side::Device, _) => format!("<sip:edge@{};transport=ws>", self.settings.domain),
-            (Side::Outside, Some(leg)) => format!("<{}>", leg.contact()),
-            (Side::Outside, None) => format!("<sip:edge@{}>", self.settings.udp_address),
+        match self.outer.get(&key.0).filter(|_| key.1 == Side::Outside) {
+            Some(leg) => format!("<{}>", leg.contact()),
+            None => format!("<sip:edge@{}>", self.settings.udp_address),
         }
     }
 }

@@ -7,6 +7,7 @@ mod ending;
 mod event;
 mod hops;
 mod inside;
+mod passing;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,8 @@ enum Phase {
     Joining,
     /// Connected.
     Talking,
+    /// The device has left: the far end talks, or waits to talk, with somebody it was passed on to.
+    Passed,
     /// A colleague is called: the call of the colleague's devices decides, and hears what the device that calls does.
     Inside,
     /// Over, but not yet durable.
@@ -58,6 +61,9 @@ pub(super) struct Call {
     started_at: Timestamp,
     answered_at: Option<Timestamp>,
     absent_since: Option<Timestamp>,
+    /// Whether somebody is being called to pass the far end on to.
+    is_referring: bool,
+    transferred_to: Option<String>,
     persist_limit: Duration,
     actions: VecDeque<Action>,
 }
@@ -76,6 +82,8 @@ impl Call {
             started_at: now,
             answered_at: None,
             absent_since: None,
+            is_referring: false,
+            transferred_to: None,
             persist_limit: settings.persist_limit,
             actions: VecDeque::new(),
         };
@@ -114,6 +122,7 @@ impl Call {
             Event::ConnectionLost => self.absent_since = Some(now),
             Event::Registered { is_known: true } => self.absent_since = None,
             Event::Registered { is_known: false } | Event::DeviceLost => self.lose_device(now),
+            Event::Passing(passing) => self.pass(now, passing),
             Event::Persisted => self.note_durable(now),
             Event::Over(farewell) => self.end_inside(farewell),
         }
@@ -144,6 +153,7 @@ impl Call {
             | Phase::Calling { .. }
             | Phase::Joining
             | Phase::Talking
+            | Phase::Passed
             | Phase::Inside
             | Phase::Ending { .. }
             | Phase::Gone => {}
@@ -162,7 +172,7 @@ impl Call {
             Phase::Routing | Phase::Offering | Phase::Joining => absence.into_iter().chain([ring_limit]).min(),
             Phase::Talking | Phase::Inside => absence,
             Phase::Ending { overdue_at, .. } => Some((overdue_at, Why::PersistLimit(self.id))),
-            Phase::Gone => None,
+            Phase::Passed | Phase::Gone => None,
         }
     }
 
@@ -189,6 +199,11 @@ impl Call {
     /// Whether the two ends are connected.
     pub(super) fn is_talking(&self) -> bool {
         self.phase == Phase::Talking
+    }
+
+    /// Whether the device has left the far end to somebody else.
+    pub(super) fn has_passed(&self) -> bool {
+        self.phase == Phase::Passed
     }
 
     /// Whether it is only the far half of a call that rings its own user first.
@@ -220,7 +235,7 @@ impl Call {
     pub(super) fn woken_state(&self, device: DeviceIdentity) -> WokenCallState {
         match self.phase {
             _ if self.device != device => WokenCallState::Unknown,
-            Phase::Ending { .. } | Phase::Gone => WokenCallState::Over,
+            Phase::Passed | Phase::Ending { .. } | Phase::Gone => WokenCallState::Over,
             Phase::Routing
             | Phase::Offering
             | Phase::Calling { .. }
@@ -286,7 +301,7 @@ impl Call {
             }
             // The answer and the CANCEL crossed.
             Phase::Ending { .. } | Phase::Gone => self.actions.push_back(Action::HangUpFar),
-            Phase::Routing | Phase::Offering | Phase::Joining | Phase::Talking | Phase::Inside => {}
+            Phase::Routing | Phase::Offering | Phase::Joining | Phase::Talking | Phase::Passed | Phase::Inside => {}
         }
     }
 
@@ -328,6 +343,7 @@ impl Call {
             started_at: self.started_at,
             answered_at: self.answered_at,
             ended_at: None,
+            transferred_to: self.transferred_to.clone(),
         }
     }
 

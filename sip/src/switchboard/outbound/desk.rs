@@ -98,11 +98,10 @@ impl Switchboard {
     pub(in crate::switchboard) fn take_desk_origin_ack(&mut self, now: Timestamp, ack: &Message) {
         let Some(call) = self.desk_origin(ack) else { return };
         let key = (call, self.outbound.side_of_origin(call));
-        if self.take_change_ack(now, key, ack) {
+        if self.device_at(key).is_some() && self.take_change_ack(now, key, ack) {
             return;
         }
-        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
-        let Some(origin) = outbound.origin() else { return };
+        let Some(origin) = self.outbound.origin(call) else { return };
         let Some(desk) = &origin.desk else { return };
         let wants_bye = desk.wants_bye;
         if desk.repetition.is_none() || !origin.dialog().holds(ack) {
@@ -159,8 +158,7 @@ impl Switchboard {
 
     /// Sends the 200 again, or gives the desk phone up.
     pub(super) fn repeat_to_desk(&mut self, now: Timestamp, call: CallId) {
-        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
-        let Some(desk) = outbound.origin().and_then(|origin| origin.desk.as_mut()) else { return };
+        let Some(desk) = self.outbound.origin(call).and_then(|origin| origin.desk.as_mut()) else { return };
         if desk.repetition.take_if(|repetition| repetition.is_over(now)).is_some() {
             let wants_bye = desk.wants_bye;
             self.tell_outbound(now, call, Event::DeviceLost);

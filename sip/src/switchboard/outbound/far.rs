@@ -5,6 +5,7 @@ use callfield_domain::{Random, Timestamp};
 
 use crate::dialog::Dialog;
 use crate::message::{Message, Method, NameAddr, RequestBuilder};
+use crate::session::Terms;
 use crate::switchboard::outer::{ALLOW, next_hop_of};
 use crate::switchboard::{DialPlan, Hop, Settings, TrunkAccount};
 use crate::transaction::{ClientId, Flow, GIVE_UP, ServerId};
@@ -17,9 +18,10 @@ pub(super) struct Far {
     pub(super) client: Option<ClientId>,
     flow: Flow,
     invite: Message,
-    account: Option<TrunkAccount>,
+    pub(super) account: Option<TrunkAccount>,
     /// Whether the INVITE, or the BYE, was sent again with a proof.
     has_proved: Proved,
+    terms: Terms,
     dialog: Option<Dialog>,
     ack: Option<Message>,
     /// The SDP of the far end's 2xx.
@@ -38,6 +40,8 @@ pub(super) struct Far {
 struct Proved {
     invite: bool,
     bye: bool,
+    /// Whether the INVITE was sent again with a longer session.
+    interval: bool,
 }
 
 /// What a 2xx was.
@@ -73,21 +77,22 @@ impl Far {
         };
         let target = number(&plan.called, &host, Some(hop.address.port()))?;
         let caller = number(&plan.caller, &settings.domain, None)?;
+        let terms = Terms::new(settings.session_timer());
         let invite = RequestBuilder::new(Method::Invite, &target)
             .from(&NameAddr::new(None, &caller).with_tag(&random.token(16)))
             .to(&NameAddr::new(None, &target))
             .call_id(&random.token(32))
             .cseq(1)
             .header("Contact", format!("<sip:edge@{}>", settings.udp_address))
-            .header("Allow", ALLOW)
-            .body("application/sdp", sdp)
-            .build();
+            .header("Allow", ALLOW);
+        let invite = terms.ask(invite).body("application/sdp", sdp).build();
         Ok(Self {
             client: None,
             flow: Flow::Udp(hop.address),
             invite,
             account: hop.account.clone(),
             has_proved: Proved::default(),
+            terms,
             dialog: None,
             ack: None,
             sdp: Bytes::new(),
@@ -117,6 +122,22 @@ impl Far {
         Some(self.invite())
     }
 
+    /// The INVITE again with the longer session that a 422 asks for, once; `None` if that makes no sense.
+    pub(super) fn raise_invite(&mut self, refusal: &Message) -> Option<Message> {
+        if std::mem::replace(&mut self.has_proved.interval, true) {
+            return None;
+        }
+        let number = self.invite.cseq().number + 1;
+        let next = self.terms.raise(&self.invite, refusal)?.edit();
+        self.invite = next.set("CSeq", format!("{number} {}", Method::Invite.as_str())).build();
+        Some(self.invite())
+    }
+
+    /// What was agreed on by the 2xx.
+    pub(super) const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
     /// The BYE again with what a 401 or 407 asks for.
     pub(super) fn prove_bye(&mut self, refusal: &Message, random: &mut Random) -> Option<Message> {
         let account = self.account.as_ref().filter(|_| !std::mem::replace(&mut self.has_proved.bye, true))?;
@@ -135,7 +156,7 @@ impl Far {
     }
 
     /// Takes in a 2xx to the INVITE.
-    pub(super) fn take_success(&mut self, response: &Message) -> Success {
+    pub(super) fn take_success(&mut self, now: Timestamp, response: &Message) -> Success {
         match &self.dialog {
             Some(dialog) if response.to().tag() == Some(dialog.remote_tag()) => Success::Again,
             Some(_) => {
@@ -144,6 +165,7 @@ impl Far {
             }
             None => {
                 let Some(dialog) = Dialog::of_caller(&self.invite, response) else { return Success::Unusable };
+                self.terms.accept(now, response);
                 self.ack = Some(self.ack_in(&dialog));
                 self.dialog = Some(dialog);
                 self.sdp = response.body();

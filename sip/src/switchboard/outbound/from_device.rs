@@ -7,6 +7,7 @@ use super::call::{Call, Event};
 use super::{Origin, Outbound};
 use crate::extension::call_of;
 use crate::message::{Message, Method};
+use crate::session::{Terms, TimerSettings};
 use crate::switchboard::outer::SUPPORTED;
 use crate::switchboard::{ConnectionId, DeviceIdentity, Flow, OutboundQuestion, Output, Side, Switchboard};
 
@@ -56,7 +57,7 @@ impl Switchboard {
         self.outbound.calls.insert(call, Outbound::new(machine, Some(origin)));
         self.answer_origin(now, call, 100, None);
         self.act_on_outbound(now, call);
-        let question = OutboundQuestion { call, device: identity, to };
+        let question = OutboundQuestion { call, device: identity, to, transfers: None };
         self.outputs.push_back(Output::OutboundRouteWanted(question));
     }
 
@@ -64,11 +65,11 @@ impl Switchboard {
     pub(in crate::switchboard) fn take_device_ack(&mut self, now: Timestamp, device: DeviceId, ack: &Message) {
         let Some(key) = self.leg_named(device, ack) else { return };
         let (call, side) = key;
-        if self.take_change_ack(now, key, ack) {
+        if self.device_at(key) == Some(device) && self.take_change_ack(now, key, ack) {
             return;
         }
         let is_origin = side == self.outbound.side_of_origin(call);
-        if let Some(origin) = self.origin(call).filter(|_| is_origin) {
+        if let Some(origin) = self.outbound.origin(call).filter(|_| is_origin) {
             origin.confirm();
         }
         self.note_confirmed(now, key);
@@ -85,7 +86,7 @@ impl Switchboard {
     ) {
         let own = self
             .origin_named(device, cancel)
-            .filter(|call| self.origin(*call).is_some_and(|origin| origin.is_same_transaction(cancel)));
+            .filter(|call| self.outbound.origin(*call).is_some_and(|origin| origin.is_same_transaction(cancel)));
         let Some(call) = own else { return self.answer_device(connection, cancel, 481) };
         self.answer_device(connection, cancel, 200);
         self.tell_outbound(now, call, Event::Cancelled);
@@ -125,7 +126,7 @@ impl Switchboard {
     ) {
         let is_end = response.method() == &Method::Bye && response.status().is_some_and(|status| status >= 200);
         let Some(call) = self.origin_named(device, response).filter(|_| is_end) else { return };
-        if let Some(origin) = self.origin(call) {
+        if let Some(origin) = self.outbound.origin(call) {
             origin.note_bye_done(now);
         }
         self.settle_outbound(now, call);
@@ -134,12 +135,12 @@ impl Switchboard {
     /// The outbound call whose dialog a request of its device belongs to.
     pub(in crate::switchboard) fn origin_dialog(&mut self, device: DeviceId, request: &Message) -> Option<CallId> {
         let call = self.origin_named(device, request)?;
-        self.origin(call)?.dialog().take_in(request).ok().map(|()| call)
+        self.outbound.origin(call)?.dialog().take_in(request).ok().map(|()| call)
     }
 
     /// Sends the device an answer to its INVITE.
     pub(super) fn answer_origin(&mut self, now: Timestamp, call: CallId, status: u16, sdp: Option<Bytes>) {
-        let Some(origin) = self.outbound.calls.get_mut(&call).and_then(Outbound::origin) else { return };
+        let Some(origin) = self.outbound.origin(call) else { return };
         let answer = origin.respond(now, &self.edge, status, sdp);
         self.carry_to_origin(now, call, answer);
     }
@@ -154,6 +155,8 @@ impl Switchboard {
             (488, "late_offer")
         } else if !invite.has_content_type("application/sdp") {
             (415, "media_type")
+        } else if Terms::new(TimerSettings::default()).judge(invite).is_err() {
+            (422, "interval")
         } else if self.live_calls() >= self.settings.max_calls {
             (503, "flooded")
         } else {
@@ -161,11 +164,6 @@ impl Switchboard {
         };
         self.count(reason);
         Some(status)
-    }
-
-    /// The leg of the device that began a call.
-    pub(super) fn origin(&mut self, call: CallId) -> Option<&mut Origin> {
-        self.outbound.calls.get_mut(&call)?.origin()
     }
 
     pub(super) fn is_known(&self, call: CallId) -> bool {

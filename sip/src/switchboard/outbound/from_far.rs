@@ -23,6 +23,7 @@ impl Switchboard {
             (Asked::Invite, 200..300) if is_former => self.end_former(now, call, response),
             _ if is_former => {}
             (Asked::Invite | Asked::Bye, 401 | 407) if self.prove_to_far(now, call, asked, response) => {}
+            (Asked::Invite, 422) if self.raise_to_far(now, call, response) => {}
             (Asked::Invite, 180) => self.tell_outbound(now, call, Event::Rings),
             (Asked::Invite, 100..200) => self.tell_outbound(now, call, Event::Heard),
             (Asked::Invite, 200..300) => self.take_far_success(now, call, response),
@@ -49,6 +50,19 @@ impl Switchboard {
         true
     }
 
+    /// Sends the INVITE again with the longer session that a 422 asks for; `false` if that makes no sense, or nobody waits for
+    /// the call any more.
+    fn raise_to_far(&mut self, now: Timestamp, call: CallId, refusal: &Message) -> bool {
+        let Some(outbound) = self.outbound.calls.get_mut(&call).filter(|outbound| outbound.call.is_calling()) else {
+            return false;
+        };
+        let Some(far) = &mut outbound.far else { return false };
+        let (request, flow) = (far.raise_invite(refusal), far.reach());
+        let Some(request) = request else { return false };
+        self.request_far(now, call, Asked::Invite, flow, request);
+        true
+    }
+
     /// A request to the far end is over; `false` if it belongs to no outbound call.
     pub(in crate::switchboard) fn end_far_request(&mut self, now: Timestamp, id: ClientId, ended: Ended) -> bool {
         let Some((call, asked)) = self.outbound.by_client.remove(&id) else { return false };
@@ -60,7 +74,7 @@ impl Switchboard {
             }
         }
         if asked == Asked::OriginBye
-            && let Some(origin) = self.origin(call)
+            && let Some(origin) = self.outbound.origin(call)
         {
             origin.note_bye_done(now);
         }
@@ -110,7 +124,7 @@ impl Switchboard {
 
     fn take_far_success(&mut self, now: Timestamp, call: CallId, response: &Message) {
         let Some(far) = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.far.as_mut()) else { return };
-        let success = far.take_success(response);
+        let success = far.take_success(now, response);
         let flow = far.reach();
         match success {
             Success::Answered => {
@@ -130,7 +144,7 @@ impl Switchboard {
     fn end_former(&mut self, now: Timestamp, call: CallId, response: &Message) {
         let outbound = self.outbound.calls.get_mut(&call);
         let Some(far) = outbound.and_then(|outbound| outbound.far_named(response.call_id())) else { return };
-        let (ack, bye) = match far.take_success(response) {
+        let (ack, bye) = match far.take_success(now, response) {
             Success::Answered | Success::Again => (far.ack(), far.bye()),
             Success::Stray { ack, bye } => (Some(ack), Some(bye)),
             Success::Unusable => (None, None),

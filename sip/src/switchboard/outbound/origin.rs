@@ -11,9 +11,10 @@ use callfield_domain::{Random, Timestamp};
 use super::desk::DeskSide;
 use crate::dialog::Dialog;
 use crate::message::{Message, Method};
+use crate::session::{Terms, TimerSettings};
 use crate::switchboard::DeviceKind;
 use crate::switchboard::inner::Edge;
-use crate::switchboard::outer::{ALLOW, name_of, reason};
+use crate::switchboard::outer::{DEVICE_ALLOW, name_of, reason};
 use crate::switchboard::repetition::Repetition;
 
 /// 64·T1: how long a device may take to confirm the end.
@@ -27,12 +28,15 @@ pub(super) struct Origin {
     invite: Message,
     tag: String,
     dialog: Dialog,
+    terms: Terms,
     /// The last answer to the INVITE.
     answer: Option<Message>,
     is_confirmed: bool,
     bye: Option<Message>,
     /// The device's BYE, to be answered when the row is durable.
     pub(super) bye_received: Option<Message>,
+    /// Whether the device has ended its dialog while the call went on.
+    has_left: bool,
     gone_at: Option<Timestamp>,
 }
 
@@ -46,10 +50,12 @@ impl Origin {
             invite,
             tag,
             dialog,
+            terms: Terms::new(TimerSettings::default()),
             answer,
             is_confirmed: false,
             bye: None,
             bye_received: None,
+            has_left: false,
             gone_at: None,
         })
     }
@@ -57,6 +63,11 @@ impl Origin {
     /// The device's SDP offer.
     pub(super) fn sdp(&self) -> Bytes {
         self.invite.body()
+    }
+
+    /// What was agreed on by the 200.
+    pub(super) const fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// What the device is.
@@ -95,8 +106,9 @@ impl Origin {
             Some(desk) => format!("<{}>", desk.contact),
             None => format!("<sip:edge@{};transport=ws>", edge.domain),
         };
-        let start = if status < 300 { start.header("Contact", contact).header("Allow", ALLOW) } else { start };
+        let start = if status < 300 { start.header("Contact", contact).header("Allow", DEVICE_ALLOW) } else { start };
         let start = if let Some(sdp) = sdp { start.body("application/sdp", sdp) } else { start };
+        let start = if (200..300).contains(&status) { self.terms.answer(now, &self.invite, start) } else { start };
         if status >= 300 {
             self.gone_at = Some(now + PATIENCE);
         }
@@ -131,7 +143,7 @@ impl Origin {
 
     /// The BYE of this end; `None` if the device hung up itself.
     pub(super) fn bye(&mut self, now: Timestamp, edge: &Edge, random: &mut Random) -> Option<Message> {
-        if self.bye.is_some() || self.bye_received.is_some() {
+        if self.bye.is_some() || self.bye_received.is_some() || self.has_left {
             return None;
         }
         if let Some(desk) = &mut self.desk
@@ -146,6 +158,13 @@ impl Origin {
         self.gone_at = Some(now + PATIENCE);
         self.bye = Some(start.build());
         self.bye.clone()
+    }
+
+    /// The answer to the device's BYE, when the call goes on without it; `None` if it has not hung up.
+    pub(super) fn release(&mut self) -> Option<Message> {
+        let bye = self.bye_received.take()?;
+        self.has_left = true;
+        Some(bye.response(200, reason(200)).build())
     }
 
     /// Notes that the BYE of this end was answered.

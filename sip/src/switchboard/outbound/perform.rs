@@ -4,17 +4,18 @@ use bytes::Bytes;
 use callfield_domain::{CallId, Milestone, TimelineEvent, Timestamp};
 
 use super::call::{Action, Event};
-use super::{Asked, Far, Outbound};
+use super::{Asked, Far};
 use crate::message::Message;
 use crate::switchboard::call::{Event as Inner, Farewell};
 use crate::switchboard::memory::Remembered;
 use crate::switchboard::outer::reason;
-use crate::switchboard::{DeviceIdentity, OutboundDecision, Output, Switchboard, WokenCallState};
+use crate::switchboard::{DeviceIdentity, OutboundDecision, Output, Side, Switchboard, WokenCallState};
 use crate::transaction::{ClientId, Flow, Input as Layer};
 
 impl Switchboard {
     /// The shell decided what becomes of a call.
     pub(in crate::switchboard) fn route_outbound(&mut self, now: Timestamp, call: CallId, decision: OutboundDecision) {
+        let decision = self.outbound.for_target(call, decision);
         if let OutboundDecision::Reject { .. } = &decision
             && self.outbound.contains(call)
         {
@@ -80,6 +81,9 @@ impl Switchboard {
     }
 
     fn perform_outbound(&mut self, now: Timestamp, call: CallId, action: Action) {
+        if let Some(passes) = self.outbound.passed_to(call) {
+            return self.perform_for_target(now, call, passes, action);
+        }
         match action {
             Action::Persist(facts) => self.outputs.push_back(Output::Persist(facts)),
             Action::Changed(facts) => self.outputs.push_back(Output::CallChanged(facts)),
@@ -90,12 +94,32 @@ impl Switchboard {
             Action::AskOffer => self.ask_for_trunk_offer(call),
             Action::AskAnswer => self.ask_for_device_answer(call),
             Action::Over(outcome) => self.tell(now, call, Inner::FarOver(outcome)),
-            Action::Accept if self.outbound.is_part(call) => self.tell(now, call, Inner::Joined),
+            Action::Accept if self.outbound.is_part(call) => {
+                self.tell(now, call, Inner::Joined);
+                self.watch_session(now, (call, Side::Outside));
+            }
             Action::Ring => self.answer_origin(now, call, 180, None),
             Action::Accept => {
                 let sdp = self.outbound.calls.get_mut(&call).and_then(|outbound| outbound.answer.take());
                 self.answer_origin(now, call, 200, sdp);
+                self.watch_session(now, (call, Side::Outside));
             }
+            Action::HangUpDevice => self.hang_up_origin(now, call),
+            Action::ReleaseDevice => {
+                let device = self.outbound.calls.get(&call).map(|outbound| outbound.call.device().device);
+                device.into_iter().for_each(|device| self.release_device(now, call, device));
+            }
+            Action::Finish(farewell) => self.finish_outbound(now, call, farewell),
+            Action::FinishInside(farewell) => drop(self.say_farewell(now, call, farewell)),
+            Action::Invite | Action::InviteNext | Action::Cancel | Action::HangUpFar => {
+                self.perform_at_far(now, call, &action);
+            }
+        }
+    }
+
+    /// Does what a call wants of its far end.
+    pub(super) fn perform_at_far(&mut self, now: Timestamp, call: CallId, action: &Action) {
+        match action {
             Action::Invite => self.invite_far(now, call),
             Action::InviteNext => {
                 self.leave_far(now, call);
@@ -112,9 +136,21 @@ impl Switchboard {
                     self.request_far(now, call, Asked::Bye, flow, bye);
                 }
             }
-            Action::HangUpDevice => self.hang_up_origin(now, call),
-            Action::Finish(farewell) => self.finish_outbound(now, call, farewell),
-            Action::FinishInside(farewell) => drop(self.say_farewell(now, call, farewell)),
+            Action::CallColleague(_)
+            | Action::TellInside(_)
+            | Action::AskOffer
+            | Action::Ring
+            | Action::AskAnswer
+            | Action::Accept
+            | Action::HangUpDevice
+            | Action::ReleaseDevice
+            | Action::EndMedia
+            | Action::Over(_)
+            | Action::Persist(_)
+            | Action::Changed(_)
+            | Action::Timeline(_)
+            | Action::Finish(_)
+            | Action::FinishInside(_) => {}
         }
     }
 
@@ -130,7 +166,8 @@ impl Switchboard {
         self.outbound.hold(call, Some(trunk));
         let (milestone, detail) = (Milestone::InviteForwarded, Some(trunk.to_string()));
         let event = TimelineEvent { at: now, milestone, device: None, detail };
-        self.outputs.push_back(Output::Timeline { call, event });
+        let shown = self.outbound.passed_to(call).unwrap_or(call);
+        self.outputs.push_back(Output::Timeline { call: shown, event });
         self.request_far(now, call, Asked::Invite, flow, invite);
     }
 
@@ -169,7 +206,7 @@ impl Switchboard {
     }
 
     pub(super) fn hang_up_origin(&mut self, now: Timestamp, call: CallId) {
-        let Some(origin) = self.outbound.calls.get_mut(&call).and_then(Outbound::origin) else { return };
+        let Some(origin) = self.outbound.origin(call) else { return };
         let bye = origin.bye(now, &self.edge, &mut self.random);
         self.carry_to_origin(now, call, bye);
     }
@@ -177,8 +214,8 @@ impl Switchboard {
     /// The row is durable: whoever waits for the end is told, and the call is only remembered.
     fn finish_outbound(&mut self, now: Timestamp, call: CallId, farewell: Farewell) {
         self.outbound.live -= 1;
-        self.outbound.hold(call, None);
         let Some(identity) = self.say_farewell(now, call, farewell) else { return };
+        self.finish_transfer(now, call);
         let owner = (identity.tenant, identity.user);
         let remembered = Remembered { owner, winner: Some(identity.device), state: WokenCallState::Over };
         self.memory.remember(now, call, remembered);
@@ -191,20 +228,27 @@ impl Switchboard {
         }
         let outbound = self.outbound.calls.get_mut(&call)?;
         let identity = outbound.call.device();
-        if std::mem::take(&mut outbound.is_metered) {
-            self.outbound.meter.release((identity.tenant, identity.user));
-        }
-        let own_bye = outbound.origin().and_then(|origin| origin.bye_received.take());
-        let far_byes = outbound.far.as_mut().map(|far| std::mem::take(&mut far.unanswered)).unwrap_or_default();
-        if let Some(bye) = own_bye {
+        if let Some(bye) = outbound.origin().and_then(|origin| origin.bye_received.take()) {
             let response = bye.response(200, reason(200)).build();
             self.carry_to_origin(now, call, Some(response));
         }
-        for (id, bye) in far_byes {
+        self.finish_far(now, call);
+        Some(identity)
+    }
+
+    /// The far end is told at last, and neither its trunk nor the meter counts the call any more.
+    pub(super) fn finish_far(&mut self, now: Timestamp, call: CallId) {
+        self.outbound.hold(call, None);
+        let Some(outbound) = self.outbound.calls.get_mut(&call) else { return };
+        if std::mem::take(&mut outbound.is_metered) {
+            let DeviceIdentity { tenant, user, .. } = outbound.call.device();
+            self.outbound.meter.release((tenant, user));
+        }
+        let byes = outbound.far.as_mut().map(|far| std::mem::take(&mut far.unanswered)).unwrap_or_default();
+        for (id, bye) in byes {
             let response = bye.response(200, reason(200)).build();
             self.transactions.handle(now, Layer::Respond { id, response });
         }
-        Some(identity)
     }
 
     fn far_for(&mut self, call: CallId, sdp: Bytes) -> Option<Far> {
@@ -212,7 +256,7 @@ impl Switchboard {
         Far::new(machine.plan()?, machine.hop()?, &self.settings, sdp, &mut self.random).ok()
     }
 
-    fn far(&mut self, call: CallId) -> Option<&mut Far> {
+    pub(super) fn far(&mut self, call: CallId) -> Option<&mut Far> {
         self.outbound.calls.get_mut(&call)?.far.as_mut()
     }
 

@@ -67,10 +67,6 @@ impl Story {
         steps.collect()
     }
 
-    fn requests(&self, method: &Method) -> usize {
-        self.trunk.iter().filter(|message| message.is_request() && message.method() == method).count()
-    }
-
     fn is_told(&self, phone: usize, reason: EndReason) -> bool {
         self.news(phone).contains(&&ended(reason))
     }
@@ -111,10 +107,10 @@ fn p8_p9_the_own_phone_is_woken_and_only_when_it_answers_the_customer_is_called(
     story.now = at(9_000);
     story.far_end(200, "b", "v=far");
     assert!(story.shell.contains(&Output::FarAnswered { call: id(), far_sdp: "v=far".into() }));
-    assert_eq!((story.requests(&Method::Ack), story.edge.live_calls()), (1, 1));
+    assert_eq!((story.sent(&Method::Ack), story.edge.live_calls()), (1, 1));
     story.now = at(12_000);
     story.tell_phone(0, AgentInput::HangUp { call: id() });
-    assert_eq!(story.requests(&Method::Bye), 1);
+    assert_eq!(story.sent(&Method::Bye), 1);
     let facts = story.facts();
     assert_eq!((facts.direction, facts.outcome), (Direction::Outbound, Some(Outcome::Completed)));
     assert_eq!((facts.from.as_str(), facts.to.as_str()), ("+81350001000", "+81312345678"));
@@ -173,7 +169,7 @@ fn what_the_customer_refuses_with_decides_the_outcome_and_ends_the_own_leg() {
     let mut story = Story::dials_back();
     story.far_end(180, "b", "");
     story.run_until(121_000);
-    assert_eq!((story.facts().outcome, story.requests(&Method::Cancel) > 0), (Some(Outcome::NoAnswer), true));
+    assert_eq!((story.facts().outcome, story.sent(&Method::Cancel) > 0), (Some(Outcome::NoAnswer), true));
 }
 
 #[test]
@@ -181,10 +177,10 @@ fn a_user_who_hangs_up_while_the_customer_rings_has_the_invite_taken_back() {
     let mut story = Story::dials_back();
     story.far_end(180, "b", "");
     story.tell_phone(0, AgentInput::HangUp { call: id() });
-    assert_eq!(story.requests(&Method::Cancel), 1);
+    assert_eq!(story.sent(&Method::Cancel), 1);
     assert_eq!(story.facts().outcome, Some(Outcome::Canceled));
     story.far_end(200, "b", "v=far");
-    assert_eq!((story.requests(&Method::Ack), story.requests(&Method::Bye)), (1, 1), "the answer crossed the CANCEL");
+    assert_eq!((story.sent(&Method::Ack), story.sent(&Method::Bye)), (1, 1), "the answer crossed the CANCEL");
     story.run_until(200_000);
     assert_eq!(story.edge.live_calls(), 0);
 }
@@ -203,7 +199,7 @@ fn a_wish_that_is_taken_back_ends_the_call_wherever_it_is_and_only_by_its_user()
         assert_eq!(story.edge.live_calls(), 1);
         assert!(story.end_it(Some(story.phones[0].identity.user)));
         assert_eq!((story.facts().outcome, story.edge.live_calls()), (Some(outcome), 0), "{far:?}");
-        assert_eq!(story.requests(&Method::Cancel) + story.requests(&Method::Bye), usize::from(far.is_some()));
+        assert_eq!(story.sent(&Method::Cancel) + story.sent(&Method::Bye), usize::from(far.is_some()));
     }
     let mut story = Story::awake();
     story.dial();
@@ -270,7 +266,7 @@ fn only_the_chosen_device_rings_also_when_another_one_comes_later() {
     assert_eq!((wakes, story.news(0).len()), (1, 0));
     story.tell_phone(1, AgentInput::Register { call: None });
     story.tell_phone(1, AgentInput::Answer { call: id() });
-    assert_eq!(story.requests(&Method::Invite), 1);
+    assert_eq!(story.sent(&Method::Invite), 1);
 }
 
 #[test]
@@ -282,14 +278,14 @@ fn a_phone_that_is_killed_or_away_while_the_customer_rings_gives_the_call_up() {
     phone.agent = Agent::new(&identity, Seed::from_number(99), story.now).unwrap();
     story.far_end(180, "b", "");
     story.tell_phone(0, AgentInput::Register { call: None });
-    assert_eq!((story.facts().outcome, story.requests(&Method::Cancel)), (Some(Outcome::Canceled), 1));
+    assert_eq!((story.facts().outcome, story.sent(&Method::Cancel)), (Some(Outcome::Canceled), 1));
 
     let mut story = Story::dials_back();
     story.far_end(180, "b", "");
     let connection = story.phones[0].connection.unwrap();
     story.tell(Input::ConnectionClosed { connection });
     story.run_until(61_000);
-    assert_eq!((story.facts().outcome, story.requests(&Method::Cancel) > 0), (Some(Outcome::Canceled), true));
+    assert_eq!((story.facts().outcome, story.sent(&Method::Cancel) > 0), (Some(Outcome::Canceled), true));
 }
 
 #[test]
@@ -322,4 +318,38 @@ fn a_trunk_that_cannot_is_followed_by_the_next_without_the_user_hearing_of_it() 
     assert_eq!(story.edge.live_calls(), 1);
     story.tell_phone(0, AgentInput::HangUp { call: id() });
     assert_eq!(story.facts().outcome, Some(Outcome::Completed));
+}
+
+#[test]
+fn nobody_is_passed_on_from_a_call_that_rang_its_own_user_first() {
+    let mut story = Story::talks_back();
+    story.tell_phone(0, AgentInput::Transfer { call: id(), to: "+81398765432".to_owned() });
+    let answer = story.phones[0].got.iter().rfind(|message| message.method() == &Method::Refer);
+    assert_eq!(answer.and_then(Message::status), Some(501));
+    assert_eq!((story.edge.live_calls(), story.rows().len(), story.sent(&Method::Invite)), (1, 0, 1));
+    story.tell_phone(0, AgentInput::HangUp { call: id() });
+    assert_eq!(story.facts().outcome, Some(Outcome::Completed));
+}
+
+#[test]
+fn a_far_end_that_was_called_back_and_vanished_is_given_up() {
+    let mut story = Story::talks_back();
+    story.change = Some("v=new".to_owned());
+    story.run_until(890_000);
+    assert_eq!(story.sent(&Method::Invite), 1);
+    story.run_until(901_000);
+    assert!(story.sent(&Method::Invite) > 1, "it is asked whether it is there");
+    story.run_until(1_840_000);
+    assert_eq!((story.rows().len(), story.edge.live_calls()), (1, 0));
+}
+
+#[test]
+fn a_call_that_rang_its_own_user_first_leaves_its_trunk_when_it_is_over() {
+    let mut story = Story::talks_back();
+    story.tell_phone(0, AgentInput::HangUp { call: id() });
+    let bye = story.last(&Method::Bye).clone();
+    story.far_answer(&bye, 200, "b", &[], "");
+    story.run_until(200_000);
+    assert_eq!(story.edge.live_calls(), 0);
+    assert!(story.edge.outbound.is_empty(), "neither a trunk nor a Call-ID remembers it");
 }

@@ -172,7 +172,7 @@ fn two_ends_that_hold_at_once_are_both_held_in_the_end() {
 }
 
 /// A call from the trunk that phone 0 answered, its answer acknowledged.
-fn talking() -> Story {
+pub(super) fn talking() -> Story {
     let mut story = Story::awake();
     story.dial();
     story.answer(0);
@@ -181,7 +181,7 @@ fn talking() -> Story {
 }
 
 /// The trunk's answer to a request of the edge.
-fn answer(request: &Message, status: &str, body: &str) -> String {
+pub(super) fn answer(request: &Message, status: &str, body: &str) -> String {
     let (code, reason) = status.split_once(' ').unwrap();
     let contact = format!("<sip:0312345678@{TRUNK}>");
     let start = request.response(code.parse().unwrap(), reason).to_tag("f").header("Contact", contact);
@@ -194,8 +194,15 @@ fn wanted(call: CallId, side: Side, offer: Option<&'static str>) -> Output {
 }
 
 /// A call that phone 0 began and the trunk answered, in which changes are passed on.
-fn dialled() -> (Story, CallId) {
+pub(super) fn dialled() -> (Story, CallId) {
+    dialled_with(None)
+}
+
+fn dialled_with(account: Option<&TrunkAccount>) -> (Story, CallId) {
     let mut story = Story::awake();
+    let mut plan = outbound::plan();
+    plan.hops.iter_mut().for_each(|hop| hop.account = account.cloned());
+    story.outbound = OutboundDecision::Dial(plan);
     let call = CallId::new(story.now, &mut Random::new(Seed::from_number(77)));
     story.tell_phone(0, AgentInput::Dial { call, to: "+81312345678".to_owned(), sdp: "v=phone".into() });
     let invite = story.trunk.last().unwrap().clone();
@@ -205,7 +212,7 @@ fn dialled() -> (Story, CallId) {
 }
 
 /// A request of the far end in the dialog of a request of the edge.
-fn from_far(request: &Message, method: &str, cseq: u32, body: &str) -> String {
+pub(super) fn from_far(request: &Message, method: &str, cseq: u32, body: &str) -> String {
     let length = body.replace('\n', "\r\n").len();
     format!(
         "{method} sip:edge@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP {TRUNK};branch=z9hG4bK{method}{cseq};rport\n\
@@ -215,4 +222,66 @@ fn from_far(request: &Message, method: &str, cseq: u32, body: &str) -> String {
         request.from(),
         request.call_id()
     )
+}
+
+#[test]
+fn a_change_that_a_trunk_wants_proven_is_proven_once_and_so_is_its_ack() {
+    let account = TrunkAccount { login: crate::digest::Login::new("company", "secret"), realm: None };
+    let (mut story, call) = dialled_with(Some(&account));
+    story.tell(Input::Renew { call, side: Side::Outside });
+    let first = story.trunk.last().unwrap().clone();
+    let challenge = "WWW-Authenticate: Digest realm=\"t\", nonce=\"n\", qop=\"auth\"\nContent-Length";
+    let refusal = |request: &Message| answer(request, "401 Unauthorized", "").replacen("Content-Length", challenge, 1);
+    story.send(&refusal(&first));
+    let second = story.trunk.last().unwrap().clone();
+    assert_eq!((second.method(), second.cseq().number), (&Method::Invite, first.cseq().number + 1));
+    assert_eq!(second.body(), first.body());
+    assert!(second.header("Authorization").unwrap().contains("username=\"company\""));
+    story.send(&answer(&second, "200 OK", "v=fine"));
+    let ack = story.trunk.last().unwrap().clone();
+    assert_eq!((ack.method(), ack.header("Authorization")), (&Method::Ack, second.header("Authorization")));
+
+    story.tell(Input::Renew { call, side: Side::Outside });
+    for _ in 0..2 {
+        let request = story.trunk.iter().rfind(|message| message.is_request() && message.method() == &Method::Invite);
+        let refusal = refusal(&request.unwrap().clone());
+        story.send(&refusal);
+    }
+    let kept = Output::ChangeAnswered { call, side: Side::Outside, answer: None };
+    assert_eq!(story.shell.last(), Some(&kept), "a second refusal is the last word");
+    assert_eq!(story.edge.live_calls(), 1);
+}
+
+#[test]
+fn a_phone_that_never_answers_a_change_does_not_bar_later_ones() {
+    let (mut story, call) = dialled();
+    let connection = story.phones[0].connection.take();
+    story.renews = false;
+    let renew = Input::Renew { call, side: Side::Device };
+    let sent = |story: &Story| {
+        let mut to_phone =
+            story.trunk.iter().filter(|message| message.is_request() && message.method() == &Method::Invite);
+        to_phone.by_ref().filter(|message| message.body().as_ref() == b"v=new Device offer").count()
+    };
+    // Without its connection's end known, what goes to it lands with the trunk, and nobody answers.
+    story.tell(renew.clone());
+    assert_eq!(sent(&story), 1);
+    story.tell(renew.clone());
+    assert_eq!(sent(&story), 1, "one at a time");
+    story.run_until(32_000);
+    assert!(sent(&story) > 1, "what was wanted meanwhile goes out now");
+    let kept = Output::ChangeAnswered { call, side: Side::Device, answer: None };
+    assert!(story.shell.contains(&kept));
+    story.run_until(70_000);
+    assert_eq!(story.edge.live_calls(), 1, "the call goes on");
+    let late = story.trunk.iter().rfind(|message| message.body().as_ref() == b"v=new Device offer").unwrap().clone();
+    let late = late.response(200, "OK").to_tag("f").body("application/sdp", "v=late").build();
+    let flow = Flow::Stream(connection.unwrap());
+    story.tell(Input::Received { flow, bytes: late.as_bytes().clone() });
+    assert!(
+        story
+            .trunk
+            .iter()
+            .any(|message| message.method() == &Method::Ack && message.vias().next().unwrap().transport() == "WSS")
+    );
 }

@@ -4,7 +4,7 @@ use callfield_domain::{Direction, Outcome};
 
 use super::outbound::{ended, id};
 use super::*;
-use crate::agent::EndReason;
+use crate::agent::{EndReason, TransferStep};
 
 fn identity_of(owner: DeviceIdentity) -> Identity {
     Identity { domain: "phones.test".to_owned(), user: owner.user, device: owner.device }
@@ -54,14 +54,6 @@ impl Story {
         let identity = identity_of(self.phones[phone].identity);
         self.phones[phone].agent = Agent::new(&identity, Seed::from_number(99), self.now).unwrap();
         self.tell_phone(phone, AgentInput::Register { call: None });
-    }
-
-    fn milestones(&self) -> Vec<Milestone> {
-        let steps = self.shell.iter().filter_map(|output| match output {
-            Output::Timeline { event, .. } => Some(event.milestone),
-            _ => None,
-        });
-        steps.collect()
     }
 }
 
@@ -236,4 +228,32 @@ fn a_colleague_who_does_not_want_to_be_rung_is_not_and_has_the_missed_call() {
     let facts = story.facts();
     assert_eq!((facts.user, facts.outcome), (Some(story.phones[1].identity.user), Some(Outcome::Busy)));
     assert_eq!((facts.direction, story.edge.live_calls()), (Direction::Internal, 0));
+}
+
+#[test]
+fn no_colleague_passes_the_other_on_and_they_talk_on() {
+    for phone in 0..2 {
+        let mut story = Story::colleagues_talk();
+        story.tell_phone(phone, AgentInput::Transfer { call: id(), to: "+81398765432".to_owned() });
+        let answer = story.phones[phone].got.iter().rfind(|message| message.method() == &Method::Refer);
+        assert_eq!(answer.and_then(Message::status), Some(501));
+        let is_failed =
+            |news: &&AgentOutput| matches!(news, AgentOutput::TransferChanged { step: TransferStep::Failed(_), .. });
+        assert_eq!(story.phones[phone].news.iter().filter(is_failed).count(), 1);
+        assert_eq!((story.edge.live_calls(), story.rows().len(), story.trunk.len()), (1, 0, 0));
+        story.tell_phone(phone, AgentInput::HangUp { call: id() });
+        assert_eq!(story.facts().outcome, Some(Outcome::Completed));
+    }
+}
+
+#[test]
+fn a_key_sent_as_info_goes_to_the_colleague_at_the_other_end() {
+    for phone in 0..2 {
+        let mut story = Story::colleagues_talk();
+        let key = story.says(phone, "INFO", 7, "Content-Type: application/dtmf\n", "5");
+        story.tell(key);
+        assert_eq!(story.phones[phone].got.last().unwrap().status(), Some(200));
+        let told = story.phones[1 - phone].got.last().unwrap();
+        assert_eq!((told.method(), told.body().as_ref()), (&Method::Info, &b"5"[..]));
+    }
 }

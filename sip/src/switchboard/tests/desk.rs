@@ -626,6 +626,45 @@ fn a_desk_phone_that_was_rung_is_told_of_a_change_over_its_own_flow() {
     assert_eq!(renewal.to().tag(), Some("d"));
 }
 
+#[test]
+fn a_desk_phone_proves_itself_before_it_passes_its_far_end_on() {
+    let mut story = Story::desk_talks();
+    story.desk_in_dialog("ACK", 2);
+    let refer = |story: &Story, cseq: u32| {
+        let told = story.trunk.iter().rfind(|message| message.call_id() == "o1" && message.to().tag().is_some());
+        let text = format!(
+            "REFER sip:edge@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP {DESK};branch=z9hG4bKrefer{cseq};rport\n\
+             Max-Forwards: 70\nFrom: <sip:{USER}@192.0.2.1>;tag=o\nTo: {}\nCall-ID: o1\nCSeq: {cseq} REFER\n\
+             Contact: <sip:desk7@192.168.1.9:5062>\nRefer-To: \"Bob\" <sip:0398765432@192.0.2.1>\nContent-Length: 0\n\n",
+            told.unwrap().to()
+        );
+        read(&text.replace('\n', "\r\n").into())
+    };
+    let asked = story.ask(desk(), &refer(&story, 3));
+    assert_eq!((asked.status(), story.at_trunk(&Method::Invite).len()), (Some(401), 1));
+    let signed = signed(&challenges(&asked)[0], &refer(&story, 4), USER, "secret");
+    assert_eq!(story.ask(desk(), &signed).status(), Some(202));
+    let notify = story.at_desk(&Method::Notify)[0];
+    assert_eq!(notify.header("Event"), Some("refer;id=4"));
+    assert_eq!((notify.body().as_ref(), notify.vias().count()), (&b"SIP/2.0 100 Trying\r\n"[..], 1));
+    assert_eq!(notify.contacts().next().unwrap().uri_text(), "sip:edge@192.0.2.1:5060");
+    let target = story.at_trunk(&Method::Invite)[1];
+    assert_eq!(target.header("Authorization"), None);
+    let response = target.response(200, "OK").to_tag("t").header("Contact", "<sip:2@192.0.2.9:5060>");
+    let bytes = response.body("application/sdp", "v=target").build().as_bytes().clone();
+    story.tell(Input::Received { flow: trunk(), bytes });
+    assert_eq!(story.at_desk(&Method::Notify)[1].body().as_ref(), b"SIP/2.0 200 OK\r\n");
+    let bye = story.at_desk(&Method::Bye)[0];
+    let bytes = bye.response(200, "OK").build().as_bytes().clone();
+    story.tell(Input::Received { flow: desk(), bytes });
+    story.run_until(320_000);
+    assert_eq!(
+        (story.edge.live_calls(), story.rows().len()),
+        (1, 0),
+        "it goes on without the phone, also unregistered"
+    );
+}
+
 impl Story {
     /// As [`Story::dial`]; the desk phone is one that can be pushed.
     fn dial_a_pushable_desk(&mut self) {

@@ -110,7 +110,8 @@ fn a_sleeping_phone_that_dials_registers_first_and_is_joined_with_the_far_end() 
     let answered = AgentOutput::RemoteAnswered { call: id(), sdp: "v=device".into() };
     let told = [&AgentOutput::RemoteRinging { call: id() }, &answered, &AgentOutput::Established { call: id() }];
     assert_eq!(story.news(0), told);
-    let asked = OutboundQuestion { call: id(), device: story.phones[0].identity, to: "0312345678".to_owned() };
+    let asked =
+        OutboundQuestion { call: id(), device: story.phones[0].identity, to: "0312345678".to_owned(), transfers: None };
     assert!(story.shell.contains(&Output::OutboundRouteWanted(asked)));
 
     story.tell_phone(0, AgentInput::HangUp { call: id() });

@@ -19,6 +19,7 @@ impl Call {
             | Phase::Offering
             | Phase::Joining
             | Phase::Talking
+            | Phase::Passed
             | Phase::Inside
             | Phase::Ending { .. }
             | Phase::Gone => {}
@@ -59,9 +60,12 @@ impl Call {
     pub(super) fn hang_up(&mut self, now: Timestamp, is_device: bool) {
         match self.phase {
             Phase::Inside if is_device => return self.tell_inside(Inside::CallerHungUp),
+            Phase::Talking if is_device && self.is_referring => return self.leave(now, None),
+            // It asked to be let go, and goes by itself.
+            Phase::Passed if is_device => return self.actions.push_back(Action::ReleaseDevice),
             Phase::Talking if is_device && self.is_part => {}
             Phase::Talking if is_device => self.mark_device(now, Milestone::HungUp, None),
-            Phase::Talking => self.mark(now, Milestone::HungUp, Some("callee")),
+            Phase::Talking | Phase::Passed => self.mark(now, Milestone::HungUp, Some("callee")),
             Phase::Joining if !is_device => return self.end(now, Outcome::Failed, Farewell::Refuse(480)),
             Phase::Routing
             | Phase::Offering
@@ -82,6 +86,9 @@ impl Call {
         }
         if self.phase != Phase::Talking {
             return self.cancel(now);
+        }
+        if self.is_referring {
+            return self.leave(now, Some("device_lost"));
         }
         self.mark_device(now, Milestone::HungUp, Some("device_lost"));
         self.disconnect(now);
@@ -105,6 +112,7 @@ impl Call {
         let answered_at = self.answered_at.filter(|_| farewell == Farewell::HangUp);
         let (outcome, ended_at) = (Some(outcome), Some(now));
         let facts = CallFacts { outcome, answered_at, ended_at, ..self.facts(CallState::Ended) };
+        self.is_referring = false;
         self.phase = Phase::Ending { overdue_at: now + self.persist_limit, farewell };
         self.actions.push_back(Action::Persist(facts));
     }
@@ -126,7 +134,7 @@ impl Call {
         }
     }
 
-    fn disconnect(&mut self, now: Timestamp) {
+    pub(super) fn disconnect(&mut self, now: Timestamp) {
         self.actions.extend([Action::HangUpFar, Action::HangUpDevice]);
         self.end(now, Outcome::Completed, Farewell::HangUp);
     }
@@ -137,7 +145,7 @@ impl Call {
                 self.mark(now, Milestone::Cancelled, None);
                 self.actions.push_back(Action::Cancel);
             }
-            Phase::Joining | Phase::Talking => self.actions.push_back(Action::HangUpFar),
+            Phase::Joining | Phase::Talking | Phase::Passed => self.actions.push_back(Action::HangUpFar),
             Phase::Routing | Phase::Offering | Phase::Inside | Phase::Ending { .. } | Phase::Gone => {}
         }
     }

@@ -3,6 +3,7 @@
 use callfield_domain::{CallFacts, Outcome, TimelineEvent};
 
 use crate::switchboard::call::{Event as Inside, Farewell};
+use crate::switchboard::transfer::Passing;
 use crate::switchboard::{Decision, OutboundDecision};
 
 /// Something that happened to an outbound call.
@@ -38,6 +39,8 @@ pub(in crate::switchboard) enum Event {
     Registered { is_known: bool },
     /// The device never acknowledged the answer.
     DeviceLost,
+    /// The far end is being passed on to somebody else.
+    Passing(Passing),
     /// The row is on disk.
     Persisted,
     /// The call of a colleague's devices is over.
@@ -69,6 +72,8 @@ pub(in crate::switchboard) enum Action {
     HangUpFar,
     /// End the dialog with the device.
     HangUpDevice,
+    /// Let the device go: answer its BYE, or send one. The call goes on.
+    ReleaseDevice,
     /// Tell the shell that no media flows any more.
     EndMedia,
     /// Tell the call that rang its own user first that its far half is over, and how.
